@@ -1,0 +1,80 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types. All of them are set on every pass, each with the generation it speaks of.
+const (
+	// ConditionReady sums up: True means that the client can get a token now. Positive polarity.
+	//
+	// Reasons for True: Ready.
+	// Reasons for False: Suspended, and the reason of whichever condition below stands in the way.
+	// Reasons for Unknown: never used.
+	ConditionReady = "Ready"
+
+	// ConditionReconciling is True while the operator is working towards spec or waiting for something that will come by
+	// itself. Negative polarity, as kstatus defines it.
+	//
+	// Reasons for True: Progressing, CertificateAuthorityPending, SigningKeyPending, ReconcileError.
+	// Reasons for False: Idle.
+	ConditionReconciling = "Reconciling"
+
+	// ConditionStalled is True when somebody has to change something before the operator can go on. Negative polarity, as
+	// kstatus defines it.
+	//
+	// Reasons for True: ClientIDConflict, SecretConflict, SecretRejected.
+	// Reasons for False: Idle.
+	ConditionStalled = "Stalled"
+
+	// ConditionCredentialsReady is True when the credentials Secret is there and complete. Positive polarity.
+	//
+	// Reasons for True: SecretReady.
+	// Reasons for False: ClientIDConflict, SecretConflict, SecretRejected, CertificateAuthorityPending, ReconcileError.
+	ConditionCredentialsReady = "CredentialsReady"
+)
+
+// Reasons of conditions. An event about the same fact carries the same reason.
+const (
+	// ReasonReady: the client can get a token.
+	ReasonReady = "Ready"
+	// ReasonSuspended: spec.suspend is true; the client gets no tokens.
+	ReasonSuspended = "Suspended"
+	// ReasonIdle: nothing is being worked on, and nothing is in the way.
+	ReasonIdle = "Idle"
+	// ReasonProgressing: the operator has not finished its first pass over this generation.
+	ReasonProgressing = "Progressing"
+	// ReasonReconcileError: a pass failed and will be tried again; the message says what failed.
+	ReasonReconcileError = "ReconcileError"
+	// ReasonSecretReady: the credentials Secret is there and complete.
+	ReasonSecretReady = "SecretReady"
+	// ReasonSecretConflict: a Secret of the wanted name exists and is not this Integration's. It is left as it is.
+	ReasonSecretConflict = "SecretConflict"
+	// ReasonSecretRejected: the API server refuses the Secret that spec.secret asks for.
+	ReasonSecretRejected = "SecretRejected"
+	// ReasonClientIDConflict: another Integration owns the wanted client ID.
+	ReasonClientIDConflict = "ClientIDConflict"
+	// ReasonSigningKeyPending: the key that signs this Integration's tokens is being made.
+	ReasonSigningKeyPending = "SigningKeyPending"
+	// ReasonCertificateAuthorityPending: the operator's own certificate authority is being made.
+	ReasonCertificateAuthorityPending = "CertificateAuthorityPending"
+)
+
+// Reasons of events that no condition carries.
+const (
+	// ReasonSecretRestored: a credentials Secret was missing or changed by hand and has been put back; the client secret
+	// is the same as before.
+	ReasonSecretRestored = "SecretRestored"
+	// ReasonClientSecretRegenerated: the client secret was lost and a new one was made; holders of the old one are locked out.
+	ReasonClientSecretRegenerated = "ClientSecretRegenerated"
+	// ReasonSecretReplaced: spec.secret.name changed and the Secret of the former name was removed or released.
+	ReasonSecretReplaced = "SecretReplaced"
+	// ReasonSigningKeyCreated, ReasonSigningKeyActivated and ReasonSigningKeyRetired follow a signing key through its life.
+	ReasonSigningKeyCreated   = "SigningKeyCreated"
+	ReasonSigningKeyActivated = "SigningKeyActivated"
+	ReasonSigningKeyRetired   = "SigningKeyRetired"
+	// ReasonSigningKeyRebuilt: the active signing key was lost or damaged; tokens that it signed no longer verify.
+	ReasonSigningKeyRebuilt = "SigningKeyRebuilt"
+	// ReasonCertificateAuthorityCreated and ReasonServingCertificateIssued: the self-made CA or certificate was made or renewed.
+	ReasonCertificateAuthorityCreated = "CertificateAuthorityCreated"
+	ReasonServingCertificateIssued    = "ServingCertificateIssued"
+)

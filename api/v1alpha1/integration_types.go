@@ -1,0 +1,382 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Profile is the token dialect that an Integration's clients speak. It decides wire formats and defaults.
+// +kubebuilder:validation:Enum=OAuth2
+type Profile string
+
+// ProfileOAuth2 is plain OAuth 2 (RFC 6749) with RFC 9068 access tokens.
+const ProfileOAuth2 Profile = "OAuth2"
+
+// GrantType is an OAuth 2 grant_type value.
+// +kubebuilder:validation:Enum=client_credentials
+type GrantType string
+
+// GrantTypeClientCredentials is RFC 6749 section 4.4: the client acts for itself.
+const GrantTypeClientCredentials GrantType = "client_credentials"
+
+// TokenFormat is the form of an access token.
+// +kubebuilder:validation:Enum=JWT
+type TokenFormat string
+
+// TokenFormatJWT is a signed JSON Web Token (RFC 9068), which an API verifies offline with the published keys.
+const TokenFormatJWT TokenFormat = "JWT"
+
+// SigningAlgorithm is a JWS algorithm (RFC 7518, RFC 8037).
+// +kubebuilder:validation:Enum=ES256;RS256;EdDSA
+type SigningAlgorithm string
+
+// The signing algorithms.
+const (
+	SigningAlgorithmES256 SigningAlgorithm = "ES256"
+	SigningAlgorithmRS256 SigningAlgorithm = "RS256"
+	SigningAlgorithmEdDSA SigningAlgorithm = "EdDSA"
+)
+
+// DeletionPolicy says what becomes of a generated Secret when its Integration is deleted.
+// +kubebuilder:validation:Enum=Delete;Retain
+type DeletionPolicy string
+
+const (
+	// DeletionPolicyDelete deletes the Secret with the Integration.
+	DeletionPolicyDelete DeletionPolicy = "Delete"
+	// DeletionPolicyRetain leaves the Secret in the namespace; its credentials no longer get tokens.
+	DeletionPolicyRetain DeletionPolicy = "Retain"
+)
+
+// Integration is a client of some API: what it may ask for, and the Secret in which it finds its credentials.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=intg,categories=integration-operator
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Client ID",type=string,JSONPath=`.status.clientID`
+// +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.credentials.secretName`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must have at most 63 characters, as it becomes the value of a label: choose a shorter name"
+type Integration struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata. The name must have at most 63 characters.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the client may ask for. The operator never writes it.
+	// +optional
+	// +kubebuilder:default={}
+	Spec IntegrationSpec `json:"spec,omitempty"`
+
+	// status is what the operator made of spec.
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status IntegrationStatus `json:"status,omitempty"`
+}
+
+// IntegrationList is a list of Integrations.
+//
+// +kubebuilder:object:root=true
+type IntegrationList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+	// items are the Integrations.
+	Items []Integration `json:"items"`
+}
+
+// IntegrationSpec is what a client may ask for. Every field may be left out.
+//
+// +kubebuilder:validation:XValidation:rule=`(has(self.clientID) ? self.clientID : "") == (has(oldSelf.clientID) ? oldSelf.clientID : "")`,message="spec.clientID is immutable, as running clients know it: make a new Integration for another client ID"
+// +kubebuilder:validation:XValidation:rule="!has(self.defaultScopes) || self.defaultScopes.all(s, has(self.scopes) && s in self.scopes)",message="spec.defaultScopes must be among spec.scopes: add the missing one to spec.scopes, or take it out of spec.defaultScopes"
+type IntegrationSpec struct {
+	// profile is the token dialect that the clients speak: OAuth2. It is immutable, as it decides wire formats and defaults.
+	// +optional
+	// +kubebuilder:default=OAuth2
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.profile is immutable: make a new Integration for another profile"
+	Profile Profile `json:"profile,omitempty"`
+
+	// clientID is the client ID to claim, for a client that already has one. Left out, it is derived as
+	// <namespace>.<name>, which survives a lost Secret and a restored cluster. Of two Integrations with one client ID, who
+	// derives it beats who claims it, and among claims the older keeps it. It is immutable.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9][A-Za-z0-9._~/@-]*)?$')",message="a client ID starts with a letter or digit and goes on with letters, digits and any of . _ ~ / @ -"
+	ClientID string `json:"clientID,omitempty"`
+
+	// grantTypes are the OAuth 2 grants that the client may use: client_credentials.
+	// +optional
+	// +kubebuilder:default={client_credentials}
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=set
+	GrantTypes []GrantType `json:"grantTypes,omitempty"`
+
+	// audiences are the APIs that the tokens are meant for, as absolute URIs such as https://orders.shop.example. A token
+	// request may choose among them by the parameter resource (RFC 8707); otherwise a token is good for all of them. Left
+	// out, tokens are meant for the issuer itself.
+	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:items:XValidation:rule=`self.matches(r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+$")`,message="an audience is an absolute URI without fragment (RFC 8707), such as https://orders.shop.example or urn:example:orders"
+	// +listType=set
+	Audiences []string `json:"audiences,omitempty"`
+
+	// scopes are the most this client may ever get. A scope is any run of printable ASCII characters without space, quote
+	// and backslash (RFC 6749 section 3.3).
+	// +optional
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:items:XValidation:rule=`self.matches(r"^[!#-\[\]-~]+$")`,message="a scope is one or more printable ASCII characters without space, quote and backslash: write several scopes as several list items"
+	// +listType=set
+	Scopes []string `json:"scopes,omitempty"`
+
+	// defaultScopes are what the client gets when it asks for no scope. Left out, that is all of scopes; an empty list means
+	// none.
+	// +optional
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=128
+	// +listType=set
+	DefaultScopes *[]string `json:"defaultScopes,omitempty"`
+
+	// token says what the access tokens look like.
+	// +optional
+	// +kubebuilder:default={}
+	Token TokenSpec `json:"token,omitempty"`
+
+	// secret says what the generated Secret looks like.
+	// +optional
+	// +kubebuilder:default={}
+	Secret SecretSpec `json:"secret,omitempty"`
+
+	// suspend stops the client from getting tokens. Its Secret stays as it is, and so do tokens that are already out.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// TokenSpec says what access tokens look like.
+type TokenSpec struct {
+	// format is the form of the access tokens: JWT, which an API verifies offline with the published keys.
+	// +optional
+	// +kubebuilder:default=JWT
+	Format TokenFormat `json:"format,omitempty"`
+
+	// signingAlgorithm signs the tokens: ES256, RS256 or EdDSA. Left out, the profile decides: ES256 for OAuth2.
+	// +optional
+	SigningAlgorithm SigningAlgorithm `json:"signingAlgorithm,omitempty"`
+
+	// lifetime is how long an access token is good for, from 1m to 24h. Left out, the profile decides: 10m for OAuth2.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self.size() > 0 && duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="a lifetime is a duration of hours, minutes and seconds from 1m to 24h, such as 10m or 1h30m"
+	Lifetime *metav1.Duration `json:"lifetime,omitempty"`
+}
+
+// SecretSpec says what the generated Secret looks like.
+type SecretSpec struct {
+	// name is the name of the generated Secret. Left out, it is the Integration's name. A Secret of that name that this
+	// Integration does not own is never overwritten.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$')",message="a Secret's name has lower case letters, digits, - and ., and starts and ends with a letter or digit"
+	Name string `json:"name,omitempty"`
+
+	// labels are put on the Secret beside the operator's own.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && !format.qualifiedName().validate(k).hasValue())",message="a label's key is a name of at most 63 letters, digits, -, _ and ., such as team, or a domain, a slash and a name, such as example.com/team"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('integration-operator.io/'))",message="labels with the prefix integration-operator.io/ are the operator's own: use another prefix"
+	Labels map[string]LabelValue `json:"labels,omitempty"`
+
+	// annotations are put on the Secret beside the operator's own.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && !format.qualifiedName().validate(k).hasValue())",message="an annotation's key is a name of at most 63 letters, digits, -, _ and ., such as team, or a domain, a slash and a name, such as example.com/team"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('integration-operator.io/'))",message="annotations with the prefix integration-operator.io/ are the operator's own: use another prefix"
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
+
+	// keys renames the standard keys of the Secret, for software that expects other names.
+	// +optional
+	// +kubebuilder:default={}
+	Keys SecretKeys `json:"keys,omitempty"`
+
+	// deletionPolicy says what becomes of the Secret when the Integration is deleted: Delete, or Retain, which leaves it in
+	// the namespace. Either way its credentials get no more tokens.
+	// +optional
+	// +kubebuilder:default=Delete
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// LabelValue is the value of a label.
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="self.matches('^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$')",message="a label's value has at most 63 letters, digits, -, _ and ., and starts and ends with a letter or digit"
+type LabelValue string
+
+// AnnotationValue is the value of an annotation.
+// +kubebuilder:validation:MaxLength=4096
+type AnnotationValue string
+
+// SecretKey is a key of a Secret's data.
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')",message="a Secret's key is one or more letters, digits, -, _ and ., and neither . nor a name that starts with .."
+type SecretKey string
+
+// SecretKeys names the keys of the generated Secret.
+//
+// The rule's first term lets the empty default pass, which the API server checks before it fills in the fields' defaults.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.clientID) || [self.clientID, self.clientSecret, self.tokenURL, self.issuer, self.scope, self.audience, self.caCertificate, self.type, self.provider].all(k, [self.clientID, self.clientSecret, self.tokenURL, self.issuer, self.scope, self.audience, self.caCertificate, self.type, self.provider].exists_one(other, other == k))",message="two values would share one key of the Secret: give each of spec.secret.keys a name of its own"
+type SecretKeys struct {
+	// clientID is the key of the client ID.
+	// +optional
+	// +kubebuilder:default=client_id
+	ClientID SecretKey `json:"clientID,omitempty"`
+
+	// clientSecret is the key of the client secret.
+	// +optional
+	// +kubebuilder:default=client_secret
+	ClientSecret SecretKey `json:"clientSecret,omitempty"`
+
+	// tokenURL is the key of the token endpoint's URL.
+	// +optional
+	// +kubebuilder:default=token_url
+	TokenURL SecretKey `json:"tokenURL,omitempty"`
+
+	// issuer is the key of the issuer URL, from which clients and APIs discover everything else (RFC 8414).
+	// +optional
+	// +kubebuilder:default=issuer
+	Issuer SecretKey `json:"issuer,omitempty"`
+
+	// scope is the key of the granted scopes, separated by spaces.
+	// +optional
+	// +kubebuilder:default=scope
+	Scope SecretKey `json:"scope,omitempty"`
+
+	// audience is the key of the granted audiences, separated by spaces.
+	// +optional
+	// +kubebuilder:default=audience
+	Audience SecretKey `json:"audience,omitempty"`
+
+	// caCertificate is the key of the PEM certificates to trust for the token server. The Secret has it only when the token
+	// server's certificate is not publicly trusted.
+	// +optional
+	// +kubebuilder:default=ca.crt
+	CACertificate SecretKey `json:"caCertificate,omitempty"`
+
+	// type is the key of the constant oauth2, by which servicebinding.io libraries find a binding.
+	// +optional
+	// +kubebuilder:default=type
+	Type SecretKey `json:"type,omitempty"`
+
+	// provider is the key of the constant integration-operator, which servicebinding.io libraries read.
+	// +optional
+	// +kubebuilder:default=provider
+	Provider SecretKey `json:"provider,omitempty"`
+}
+
+// IntegrationStatus is what the operator made of an Integration's spec.
+type IntegrationStatus struct {
+	// observedGeneration is the generation of spec that this status speaks of; -1 before the first pass.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, Reconciling, Stalled and CredentialsReady. Ready is True when the client can get a token now.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// clientID is the client ID that the Integration owns. It is empty while another Integration owns the one it wants.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ClientID string `json:"clientID,omitempty"`
+
+	// endpoints are the URLs of the token server.
+	// +optional
+	Endpoints *Endpoints `json:"endpoints,omitempty"`
+
+	// granted is what the client may have of what spec asks for. The token server enforces this and nothing else.
+	// +optional
+	Granted *Granted `json:"granted,omitempty"`
+
+	// credentials says where the client's credentials are.
+	// +optional
+	Credentials *CredentialsStatus `json:"credentials,omitempty"`
+}
+
+// Endpoints are the URLs of the token server.
+type Endpoints struct {
+	// issuer identifies the token server; its metadata is found below it (RFC 8414).
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Issuer string `json:"issuer,omitempty"`
+
+	// token is where the client gets tokens.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Token string `json:"token,omitempty"`
+
+	// jwks is where APIs find the keys that verify tokens (RFC 7517).
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	JWKS string `json:"jwks,omitempty"`
+}
+
+// Granted is what a client may have.
+type Granted struct {
+	// grantTypes are the grants that the client may use.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	GrantTypes []GrantType `json:"grantTypes,omitempty"`
+
+	// access lists the audiences that tokens may be meant for, each with the scopes granted for it.
+	// +optional
+	// +listType=map
+	// +listMapKey=audience
+	// +kubebuilder:validation:MaxItems=16
+	Access []Access `json:"access,omitempty"`
+
+	// defaultScopes are what the client gets when it asks for no scope.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=128
+	DefaultScopes []string `json:"defaultScopes,omitempty"`
+
+	// signingAlgorithm signs the client's tokens.
+	// +optional
+	SigningAlgorithm SigningAlgorithm `json:"signingAlgorithm,omitempty"`
+
+	// lifetime is how long an access token is good for.
+	// +optional
+	Lifetime metav1.Duration `json:"lifetime,omitempty"`
+}
+
+// Access is an audience with the scopes granted for it.
+type Access struct {
+	// audience is the API that tokens may be meant for. It is the issuer when spec names no audience.
+	// +required
+	// +kubebuilder:validation:MaxLength=2048
+	Audience string `json:"audience"`
+
+	// scopes are what a token for this audience may carry.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=128
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// CredentialsStatus says where a client's credentials are.
+type CredentialsStatus struct {
+	// secretName is the Secret, in the Integration's namespace, that holds the credentials.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName,omitempty"`
+}

@@ -1,0 +1,105 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import "time"
+
+// This file is the contract between the controllers, which write Kubernetes objects, and the token server, which reads
+// them. Neither half imports the other.
+
+// The prefix of every label and annotation of the operator. Users may not set keys with it on generated Secrets.
+const MetadataPrefix = "integration-operator.io/"
+
+// Labels. The operator's informers see only Secrets that carry LabelIntegration, and those of its own namespace.
+const (
+	// LabelIntegration names the Integration a Secret belongs to. It bounds the informer and proves nothing: a Secret is an
+	// Integration's when its controller owner reference carries the Integration's UID.
+	LabelIntegration = MetadataPrefix + "integration"
+	// LabelSigningKey marks a Secret of the operator's namespace that holds a signing key; its value is the algorithm.
+	LabelSigningKey = MetadataPrefix + "signing-key"
+	// LabelKeyState is where a signing key stands in its life: one of the KeyState values.
+	LabelKeyState = MetadataPrefix + "key-state"
+)
+
+// Annotations.
+const (
+	// AnnotationClientSecretKey names the data key of a credentials Secret that holds the client secret. It lies on the
+	// Secret itself so that renaming the key and telling the token server about it is one write.
+	AnnotationClientSecretKey = MetadataPrefix + "client-secret-key"
+	// AnnotationAppliedMetadata records as JSON which labels and annotations of a generated Secret came from
+	// spec.secret, so that one taken out of spec is taken off the Secret and nobody else's is.
+	AnnotationAppliedMetadata = MetadataPrefix + "applied-metadata"
+	// AnnotationKeyPublishedAt, AnnotationKeyActivatedAt and AnnotationKeyExpiresAt are the RFC 3339 times at which a
+	// signing key entered the JWKS, began to sign, and may leave the JWKS.
+	AnnotationKeyPublishedAt = MetadataPrefix + "key-published-at"
+	AnnotationKeyActivatedAt = MetadataPrefix + "key-activated-at"
+	AnnotationKeyExpiresAt   = MetadataPrefix + "key-expires-at"
+)
+
+// Secret types.
+const (
+	// SecretTypeCredentials is the type of a generated credentials Secret.
+	SecretTypeCredentials = "integration-operator.io/credentials"
+	// SecretTypeSigningKey is the type of a Secret that holds a signing key.
+	SecretTypeSigningKey = "integration-operator.io/signing-key"
+	// SecretTypeCertificateAuthority is the type of the Secret that holds the operator's own certificate authority.
+	SecretTypeCertificateAuthority = "integration-operator.io/certificate-authority"
+)
+
+// Names of the operator's own Secrets and of their data keys.
+const (
+	// CertificateAuthoritySecretName holds the CA that signs the self-made serving certificate: tls.crt, tls.key, ca.crt
+	// (every certificate a client may need to trust), and while a successor is being published next.crt and next.key.
+	CertificateAuthoritySecretName = "integration-operator-ca"
+	// ServingCertificateSecretName holds the self-made serving certificate: tls.crt, tls.key, ca.crt.
+	ServingCertificateSecretName = "integration-operator-serving-cert"
+
+	// KeyPrivateKey holds a signing key's private key as PKCS #8 in PEM.
+	KeyPrivateKey = "private-key.pem"
+	// KeyCertificate, KeyCertificateKey and KeyCABundle are the data keys of kubernetes.io/tls Secrets and of cert-manager.
+	KeyCertificate    = "tls.crt"
+	KeyCertificateKey = "tls.key"
+	KeyCABundle       = "ca.crt"
+	// KeyNextCertificate and KeyNextCertificateKey hold the published successor of a CA.
+	KeyNextCertificate    = "next.crt"
+	KeyNextCertificateKey = "next.key"
+)
+
+// Values of the constant keys of a generated Secret, as servicebinding.io's well-known entries ask for them.
+const (
+	SecretEntryType     = "oauth2"
+	SecretEntryProvider = "integration-operator"
+)
+
+// A KeyState is where a signing key stands in its life; it only moves forward: next, active, retiring, deleted.
+const (
+	// KeyStateNext is published in the JWKS and does not sign yet.
+	KeyStateNext = "next"
+	// KeyStateActive signs.
+	KeyStateActive = "active"
+	// KeyStateRetiring is published until the last token it signed has expired.
+	KeyStateRetiring = "retiring"
+)
+
+const (
+	// JWKSMaxAge is how long a verifier may cache the published keys. A key is published for twice as long before it
+	// signs.
+	JWKSMaxAge = 5 * time.Minute
+	// MinTokenLifetime and MaxTokenLifetime bound spec.token.lifetime; the schema says the same.
+	MinTokenLifetime = time.Minute
+	MaxTokenLifetime = 24 * time.Hour
+	// MinClientSecretLength is the least number of characters of a client secret: what is shorter counts as damaged.
+	MinClientSecretLength = 32
+)
+
+// Paths of the token server's endpoints below the issuer URL.
+const (
+	PathToken = "/oauth2/token"
+	PathJWKS  = "/oauth2/jwks"
+)
+
+// EndpointsOf returns the endpoints of the token server with the given issuer URL, which has no trailing slash.
+func EndpointsOf(issuer string) *Endpoints {
+	return &Endpoints{Issuer: issuer, Token: issuer + PathToken, JWKS: issuer + PathJWKS}
+}
