@@ -1,0 +1,203 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+)
+
+// The list of Secrets cannot be narrowed by RBAC to a label, and Secrets live in every namespace that has Integrations. The
+// informer sees only those that carry the operator's label.
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;delete
+// Integrations are read, and only their status is written: spec belongs to its users.
+// +kubebuilder:rbac:groups=integration-operator.io,resources=integrations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=integration-operator.io,resources=integrations/status,verbs=patch
+// A Secret with a blocking owner reference needs this where OwnerReferencesPermissionEnforcement is on.
+// +kubebuilder:rbac:groups=integration-operator.io,resources=integrations/finalizers,verbs=update
+// deletionPolicy Retain makes the namespace, by its UID, a second owner of the Secret.
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
+// Transitions are told as events; series of the same event are patched.
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// A CABundle returns the PEM certificates that clients need to trust for the token server: none when its certificate is publicly
+// trusted. ErrCABundlePending says that they are still being made.
+type CABundle func(ctx context.Context) ([]byte, error)
+
+// ErrCABundlePending is returned by a CABundle that will have something to return later.
+var ErrCABundlePending = errors.New("the operator's certificate authority is being made")
+
+// An IntegrationReconciler gives every Integration its credentials Secret and writes its status.
+type IntegrationReconciler struct {
+	// Client reads from the cache, and sees its own writes.
+	Client client.Client
+	// Live reads from the API server what the cache leaves out: Secrets without the operator's label, and Namespaces.
+	Live client.Reader
+	// Recorder tells of transitions.
+	Recorder events.EventRecorder
+	// Issuer is the issuer URL without a trailing slash.
+	Issuer string
+	// OperatorNamespace holds the signing keys.
+	OperatorNamespace string
+	// CABundle is what clients need to trust.
+	CABundle CABundle
+	// CABundleChanged, where it is set, is told when CABundle would return something else than before.
+	CABundleChanged <-chan event.GenericEvent
+	// MaxConcurrent is how many Integrations are worked on at once.
+	MaxConcurrent int
+	Now           func() time.Time
+}
+
+// SetupWithManager adds the controller to a manager whose cache has the indexes of IndexFields.
+func (r *IntegrationReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	b := ctrl.NewControllerManagedBy(mgr).
+		Named("integration").
+		For(&v1alpha1.Integration{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Integration{}, handler.EnqueueRequestsFromMapFunc(r.rivals),
+			builder.WithPredicates(predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }})).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.owner),
+			// A Secret that appears is news to nobody: its Integration is reconciled when that appears, and made it.
+			builder.WithPredicates(predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }})).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependants)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrent, ReconciliationTimeout: reconcileTimeout})
+	if r.CABundleChanged != nil {
+		b = b.WatchesRawSource(source.Channel(r.CABundleChanged, handler.EnqueueRequestsFromMapFunc(r.all)))
+	}
+	if err := b.Complete(r); err != nil {
+		return fmt.Errorf("set up the Integration controller: %w", err)
+	}
+	return nil
+}
+
+// Reconcile brings one Integration's Secret and status in line with its spec. A deleted Integration needs nothing: the garbage
+// collector takes the Secret, and the token server forgets the client by itself.
+func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	intg := &v1alpha1.Integration{}
+	if err := r.Client.Get(ctx, req.NamespacedName, intg); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !intg.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+
+	s := &scope{intg: intg}
+	for _, phase := range []phase{
+		r.claimClientID, r.evaluateGrant, r.gatherTrust, r.gatherSecrets, r.reconcileSecret, r.removeFormerSecrets, r.awaitSigningKey,
+	} {
+		if s.err = phase(ctx, s); s.err != nil {
+			break
+		}
+	}
+	if apierrors.IsConflict(s.err) || ctx.Err() != nil {
+		return ctrl.Result{}, s.err // Lost a race or leadership: says nothing about the Integration.
+	}
+	if err := r.patchStatus(ctx, s); err != nil {
+		return ctrl.Result{}, errors.Join(s.err, err)
+	}
+	return outcomeOf(s.err)
+}
+
+// patchStatus writes the status that follows from the facts, unless it is already there, and tells of transitions.
+func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope) error {
+	before := s.intg.DeepCopy()
+	s.intg.Status = statusOf(s, metav1.NewTime(r.Now()))
+	if equality.Semantic.DeepEqual(before.Status, s.intg.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, s.intg, client.MergeFrom(before)); err != nil {
+		return client.IgnoreNotFound(wrap(err, "patch the status of Integration %s", client.ObjectKeyFromObject(s.intg)))
+	}
+	for _, e := range transitions(before.Status.Conditions, s.intg.Status.Conditions) {
+		r.Recorder.Eventf(s.intg, nil, e.kind, e.reason, "Reconcile", "%s", e.message)
+	}
+	return nil
+}
+
+// rivals maps an Integration that appeared or went to the others that want its client ID.
+func (r *IntegrationReconciler) rivals(ctx context.Context, obj client.Object) []ctrl.Request {
+	intg, ok := obj.(*v1alpha1.Integration)
+	if !ok {
+		return nil
+	}
+	return r.requests(ctx, types.NamespacedName{Namespace: intg.Namespace, Name: intg.Name},
+		client.MatchingFields{indexClientID: intg.WantedClientID()})
+}
+
+// owner maps a credentials Secret to the Integration that its label or its owner reference names, whichever is left.
+func (r *IntegrationReconciler) owner(_ context.Context, obj client.Object) []ctrl.Request {
+	names := map[string]bool{}
+	if name := obj.GetLabels()[v1alpha1.LabelIntegration]; name != "" {
+		names[name] = true
+	}
+	if ref := metav1.GetControllerOf(obj); ref != nil && ref.Kind == "Integration" {
+		names[ref.Name] = true
+	}
+	requests := make([]ctrl.Request, 0, len(names))
+	for name := range names {
+		requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}})
+	}
+	return requests
+}
+
+// dependants maps the operator's own Secrets to the Integrations that depend on them: a signing key to those whose tokens its
+// algorithm signs, the certificate authority to all.
+func (r *IntegrationReconciler) dependants(ctx context.Context, obj client.Object) []ctrl.Request {
+	if obj.GetNamespace() != r.OperatorNamespace {
+		return nil
+	}
+	if algorithm := obj.GetLabels()[v1alpha1.LabelSigningKey]; algorithm != "" {
+		return r.requests(ctx, types.NamespacedName{}, client.MatchingFields{indexAlgorithm: algorithm})
+	}
+	if obj.GetName() == v1alpha1.CertificateAuthoritySecretName {
+		return r.all(ctx, obj)
+	}
+	return nil
+}
+
+func (r *IntegrationReconciler) all(ctx context.Context, _ client.Object) []ctrl.Request {
+	return r.requests(ctx, types.NamespacedName{})
+}
+
+// requests lists Integrations from the cache, all but one.
+func (r *IntegrationReconciler) requests(ctx context.Context, but types.NamespacedName, opts ...client.ListOption) []ctrl.Request {
+	found := &v1alpha1.IntegrationList{}
+	if err := r.Client.List(ctx, found, append(opts, client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy)...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list Integrations from the cache")
+		return nil
+	}
+	requests := make([]ctrl.Request, 0, len(found.Items))
+	for i := range found.Items {
+		if key := client.ObjectKeyFromObject(&found.Items[i]); key != but {
+			requests = append(requests, ctrl.Request{NamespacedName: key})
+		}
+	}
+	return requests
+}
+
+// wrap adds to an error what was being done; it keeps nil nil.
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}

@@ -1,0 +1,248 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/controllers/internal/credentials"
+	"github.com/integration-operator/integration-operator/controllers/internal/permit"
+)
+
+const (
+	// conflictRetry is how often a Secret that is in the way is looked at: it lacks the label that would make it watched.
+	conflictRetry = time.Minute
+	// pendingRetry is the safety net behind the watches that tell when something pending has come.
+	pendingRetry = 30 * time.Second
+)
+
+// A phase does one step of a pass and records facts in the scope. Its error ends the pass: a *waitingError, a *terminalError, or
+// anything else, which is tried again.
+type phase func(context.Context, *scope) error
+
+// A scope is what one pass over one Integration knows. Phases fill it in from top to bottom; statusOf turns it into the status.
+type scope struct {
+	intg *v1alpha1.Integration
+
+	// clientID is the wanted client ID once it is certain that the Integration owns it.
+	clientID string
+	// granted is what the Integration may have.
+	granted *v1alpha1.Granted
+	// values is what its Secret should hold.
+	values credentials.Values
+	// existing is the Secret of the wanted name, former the owned ones of other names.
+	existing *corev1.Secret
+	former   []*corev1.Secret
+	// secretReady says that the Secret is there and as it should be.
+	secretReady bool
+	// keyReady says that an active signing key exists.
+	keyReady bool
+	// err is how the phases ended.
+	err error
+}
+
+// claimClientID decides whether the Integration owns the client ID that it wants.
+func (r *IntegrationReconciler) claimClientID(ctx context.Context, s *scope) error {
+	wanted := s.intg.WantedClientID()
+	rivals := &v1alpha1.IntegrationList{}
+	if err := r.Client.List(ctx, rivals, client.MatchingFields{indexClientID: wanted},
+		client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list the Integrations with client ID %s: %w", wanted, err)
+	}
+	for i := range rivals.Items {
+		rival := &rivals.Items[i]
+		if rival.UID != s.intg.UID && rival.PrecedesForClientID(s.intg) {
+			// The rival's namespace is not named: who can write here may not be allowed to look there.
+			return &terminalError{reason: v1alpha1.ReasonClientIDConflict, message: fmt.Sprintf(
+				"client ID %s belongs to another Integration: make a new Integration with another spec.clientID, or without one", wanted)}
+		}
+	}
+	s.clientID = wanted
+	return nil
+}
+
+// evaluateGrant decides what the Integration may have of what it asks for.
+func (r *IntegrationReconciler) evaluateGrant(_ context.Context, s *scope) error {
+	s.granted = permit.Grant(s.intg, r.Issuer)
+	return nil
+}
+
+// gatherTrust finds out what else the Secret holds: CA certificates, endpoints, and who keeps it.
+func (r *IntegrationReconciler) gatherTrust(ctx context.Context, s *scope) error {
+	bundle, err := r.CABundle(ctx)
+	if errors.Is(err, ErrCABundlePending) {
+		return &waitingError{reason: v1alpha1.ReasonCertificateAuthorityPending, message: err.Error(), retryAfter: pendingRetry}
+	}
+	if err != nil {
+		return fmt.Errorf("read the CA certificates for clients: %w", err)
+	}
+	s.values = credentials.Values{ClientID: s.clientID, Endpoints: v1alpha1.EndpointsOf(r.Issuer), Granted: s.granted, CABundle: bundle}
+	if s.intg.Spec.Secret.DeletionPolicy != v1alpha1.DeletionPolicyRetain {
+		return nil
+	}
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := r.Live.Get(ctx, client.ObjectKey{Name: s.intg.Namespace}, namespace); err != nil {
+		return fmt.Errorf("get Namespace %s, which is to keep the Secret: %w", s.intg.Namespace, err)
+	}
+	s.values.KeepUntil = &metav1.OwnerReference{APIVersion: "v1", Kind: "Namespace", Name: namespace.Name, UID: namespace.UID}
+	return nil
+}
+
+// gatherSecrets finds the Secret of the wanted name and those that the Integration owned under other names.
+func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) error {
+	wanted := client.ObjectKey{Namespace: s.intg.Namespace, Name: s.intg.SecretName()}
+	secret := &corev1.Secret{}
+	err := r.Client.Get(ctx, wanted, secret)
+	if apierrors.IsNotFound(err) && r.mayBeHidden(s) {
+		err = r.Live.Get(ctx, wanted, secret)
+	}
+	switch {
+	case err == nil:
+		s.existing = secret
+	case !apierrors.IsNotFound(err):
+		return fmt.Errorf("get Secret %s: %w", wanted, err)
+	}
+
+	labelled := &corev1.SecretList{}
+	if err := r.Client.List(ctx, labelled, client.InNamespace(s.intg.Namespace), client.DisableReadYourWritesConsistency,
+		client.MatchingLabels{v1alpha1.LabelIntegration: s.intg.Name}); err != nil {
+		return fmt.Errorf("list the Secrets of Integration %s: %w", client.ObjectKeyFromObject(s.intg), err)
+	}
+	for i := range labelled.Items {
+		if former := &labelled.Items[i]; former.Name != wanted.Name && credentials.Owned(former, s.intg) {
+			s.former = append(s.former, former)
+		}
+	}
+	return nil
+}
+
+// mayBeHidden reports whether a Secret that the cache does not show may exist all the same: it was there before and may have lost its
+// label, or somebody else's was in the way.
+func (r *IntegrationReconciler) mayBeHidden(s *scope) bool {
+	return s.intg.Status.Credentials != nil || hasReason(s.intg.Status.Conditions, v1alpha1.ConditionStalled, v1alpha1.ReasonSecretConflict)
+}
+
+// reconcileSecret makes the Secret what it should be.
+func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) error {
+	input := credentials.Input{
+		Integration: s.intg, Existing: s.existing, Values: s.values,
+		Established: s.intg.Status.Credentials != nil && s.intg.Status.Credentials.SecretName == s.intg.SecretName(),
+		SpecChanged: s.intg.Status.ObservedGeneration != s.intg.Generation,
+	}
+	if len(s.former) > 0 {
+		input.Former = s.former[0]
+	}
+	decision := credentials.Decide(input)
+	err := r.apply(ctx, decision, s.existing)
+	if apierrors.IsAlreadyExists(err) {
+		// The Secret has no label of ours, so the cache cannot show it: look, and decide again.
+		s.existing = &corev1.Secret{}
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(decision.Secret), s.existing); err != nil {
+			return fmt.Errorf("get Secret %s/%s: %w", s.intg.Namespace, s.intg.SecretName(), err)
+		}
+		input.Existing = s.existing
+		decision = credentials.Decide(input)
+		err = r.apply(ctx, decision, s.existing)
+	}
+	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+		return &terminalError{reason: v1alpha1.ReasonSecretRejected, message: fmt.Sprintf(
+			"the API server refuses Secret %s/%s, correct spec.secret: %v", s.intg.Namespace, s.intg.SecretName(), sanitize(err))}
+	}
+	if err != nil {
+		return err
+	}
+	s.secretReady = true
+	if decision.Reason != "" {
+		kind := corev1.EventTypeNormal
+		if decision.Warn {
+			kind = corev1.EventTypeWarning
+		}
+		r.Recorder.Eventf(s.intg, nil, kind, decision.Reason, "RestoreSecret", "%s", decision.Message)
+	}
+	return nil
+}
+
+// apply carries out a decision. Every write is guarded: a create by the name being free, the others by the resource version or UID
+// that the decision was made on.
+func (r *IntegrationReconciler) apply(ctx context.Context, d credentials.Decision, existing *corev1.Secret) error {
+	log := ctrl.LoggerFrom(ctx)
+	switch d.Action {
+	case credentials.None:
+		return nil
+	case credentials.Refuse:
+		return &terminalError{reason: d.Reason, message: d.Message, retryAfter: conflictRetry}
+	case credentials.Update:
+		log.Info("updating the Secret", "secret", d.Secret.Name)
+		return wrap(r.Client.Update(ctx, d.Secret), "update Secret %s/%s", d.Secret.Namespace, d.Secret.Name)
+	case credentials.Replace:
+		log.Info("replacing the Secret", "secret", d.Secret.Name)
+		if err := r.Client.Delete(ctx, existing, client.Preconditions{UID: &existing.UID, ResourceVersion: &existing.ResourceVersion}); err != nil {
+			return fmt.Errorf("delete Secret %s/%s to replace it: %w", existing.Namespace, existing.Name, err)
+		}
+	case credentials.Create:
+		log.Info("creating the Secret", "secret", d.Secret.Name)
+	}
+	return wrap(r.Client.Create(ctx, d.Secret), "create Secret %s/%s", d.Secret.Namespace, d.Secret.Name)
+}
+
+// removeFormerSecrets removes the Secrets of former names. The new one is there by now and holds the same client secret; every replica
+// of the token server sees it appear before it sees these go, as both come by one watch.
+func (r *IntegrationReconciler) removeFormerSecrets(ctx context.Context, s *scope) error {
+	for _, former := range s.former {
+		if s.values.KeepUntil != nil {
+			released := former.DeepCopy()
+			released.OwnerReferences = credentials.WithoutOwner(former.OwnerReferences, s.intg)
+			if err := r.Client.Update(ctx, released); err != nil {
+				return fmt.Errorf("release Secret %s/%s: %w", former.Namespace, former.Name, err)
+			}
+		} else if err := r.Client.Delete(ctx, former, client.Preconditions{UID: &former.UID}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete Secret %s/%s: %w", former.Namespace, former.Name, err)
+		}
+		r.Recorder.Eventf(s.intg, nil, corev1.EventTypeNormal, v1alpha1.ReasonSecretReplaced, "RemoveSecret",
+			"Secret %s/%s takes the place of %s", s.intg.Namespace, s.intg.SecretName(), former.Name)
+	}
+	return nil
+}
+
+// awaitSigningKey waits until a key signs the Integration's tokens. It comes last so that the Secret does not wait for it.
+func (r *IntegrationReconciler) awaitSigningKey(ctx context.Context, s *scope) error {
+	keys := &corev1.SecretList{}
+	if err := r.Client.List(ctx, keys, client.InNamespace(r.OperatorNamespace), client.DisableReadYourWritesConsistency,
+		client.UnsafeDisableDeepCopy, client.MatchingLabels{
+			v1alpha1.LabelSigningKey: string(s.granted.SigningAlgorithm), v1alpha1.LabelKeyState: v1alpha1.KeyStateActive,
+		}); err != nil {
+		return fmt.Errorf("list the signing keys for %s: %w", s.granted.SigningAlgorithm, err)
+	}
+	if len(keys.Items) == 0 {
+		return &waitingError{reason: v1alpha1.ReasonSigningKeyPending, retryAfter: pendingRetry, message: fmt.Sprintf(
+			"the signing key for %s is being made", s.granted.SigningAlgorithm)}
+	}
+	s.keyReady = true
+	return nil
+}
+
+// sanitize returns the causes that the API server names, without the object that it was sent.
+func sanitize(err error) error {
+	var status *apierrors.StatusError
+	if !errors.As(err, &status) || status.ErrStatus.Details == nil || len(status.ErrStatus.Details.Causes) == 0 {
+		return errors.New("it gives no cause")
+	}
+	var causes []error
+	for _, cause := range status.ErrStatus.Details.Causes {
+		// The message may quote the value; the field does not.
+		causes = append(causes, fmt.Errorf("%s: %s", cause.Field, cause.Type))
+	}
+	return errors.Join(causes...)
+}

@@ -1,0 +1,120 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package credentials
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+)
+
+// An Action is what has to be done about a credentials Secret.
+type Action string
+
+// The actions.
+const (
+	// None: the Secret is as it should be.
+	None Action = "None"
+	// Create: there is no Secret.
+	Create Action = "Create"
+	// Update: the Secret is there and differs.
+	Update Action = "Update"
+	// Replace: the Secret differs in what the API server never changes, so it is deleted and created.
+	Replace Action = "Replace"
+	// Refuse: the Secret is somebody else's.
+	Refuse Action = "Refuse"
+)
+
+// Input is everything that Decide looks at.
+type Input struct {
+	Integration *v1alpha1.Integration
+	// Existing is the Secret of the wanted name, or nil.
+	Existing *corev1.Secret
+	// Former is an owned Secret of another name, which spec.secret.name named before, or nil.
+	Former *corev1.Secret
+	// Established says that the Integration's status already reports complete credentials in a Secret of the wanted name: what is
+	// missing now was there.
+	Established bool
+	// SpecChanged says that status speaks of an older generation, so that a difference is no drift.
+	SpecChanged bool
+	// Values are what the Secret should hold; Decide fills in the client secret.
+	Values Values
+}
+
+// A Decision says what to do. Reason and Message are set where somebody should hear of it: they name keys and never values.
+type Decision struct {
+	Action          Action
+	Secret          *corev1.Secret
+	Reason, Message string
+	// Warn says that running clients are affected.
+	Warn bool
+}
+
+// Decide is the chain of checks that answers "must I act?": missing, not owned, secret lost, fixed for ever, different. A client
+// secret that is there is never replaced.
+func Decide(in Input) Decision {
+	key := in.Integration.Namespace + "/" + in.Integration.SecretName()
+	if in.Existing != nil && !Owned(in.Existing, in.Integration) {
+		return Decision{Action: Refuse, Reason: v1alpha1.ReasonSecretConflict, Message: fmt.Sprintf(
+			"Secret %s exists and is not this Integration's: choose another spec.secret.name, or delete that Secret", key)}
+	}
+
+	in.Values.ClientSecret = nil
+	for _, candidate := range []*corev1.Secret{in.Existing, in.Former} {
+		if candidate != nil && in.Values.ClientSecret == nil {
+			in.Values.ClientSecret = ClientSecretOf(candidate, in.Integration)
+		}
+	}
+	lost := in.Values.ClientSecret == nil
+	if lost {
+		in.Values.ClientSecret = GenerateClientSecret()
+	}
+
+	d := Decision{Action: None, Secret: Build(in.Integration, in.Existing, in.Values)}
+	switch {
+	case in.Existing == nil:
+		d.Action = Create
+	case in.Existing.Type != d.Secret.Type || in.Existing.Immutable != nil && *in.Existing.Immutable && !equality.Semantic.DeepEqual(in.Existing.Data, d.Secret.Data):
+		d.Action = Replace
+		fresh := Build(in.Integration, nil, in.Values)
+		d.Secret = fresh
+	case !same(in.Existing, d.Secret):
+		d.Action = Update
+	default:
+		return d
+	}
+
+	switch {
+	case lost && (in.Existing != nil || in.Established):
+		d.Warn, d.Reason = true, v1alpha1.ReasonClientSecretRegenerated
+		d.Message = fmt.Sprintf("the client secret in Secret %s was lost or damaged: made a new one; whoever holds the old one must read it again", key)
+	case in.Existing != nil && !in.SpecChanged && drifted(in.Existing, d.Secret, in.Integration.Spec.Secret.Keys):
+		d.Reason = v1alpha1.ReasonSecretRestored
+		d.Message = fmt.Sprintf("Secret %s was changed by hand: put it back; the client secret is the same", key)
+	}
+	return d
+}
+
+// drifted reports whether somebody changed the Secret, rather than the operator's own certificate or issuer having changed.
+func drifted(existing, wanted *corev1.Secret, keys v1alpha1.SecretKeys) bool {
+	own := []string{string(keys.CACertificate), string(keys.TokenURL), string(keys.Issuer), string(keys.Audience)}
+	aligned := existing.DeepCopy()
+	for _, key := range own {
+		if _, found := aligned.Data[key]; found {
+			aligned.Data[key] = wanted.Data[key]
+		}
+	}
+	return !same(aligned, wanted)
+}
+
+// same compares what the operator decides: everything but what others may add.
+func same(a, b *corev1.Secret) bool {
+	return equality.Semantic.DeepEqual(a.Data, b.Data) &&
+		equality.Semantic.DeepEqual(a.Labels, b.Labels) &&
+		equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
+		equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences)
+}

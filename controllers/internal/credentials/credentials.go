@@ -1,0 +1,198 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package credentials knows what an Integration's Secret looks like, and decides whether the one that is there will do. It is
+// pure but for the randomness of new client secrets; the Integration controller does what it says.
+package credentials
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+)
+
+// clientSecretBytes is the entropy of a generated client secret: 256 bits.
+const clientSecretBytes = 32
+
+// labelManagedBy is the recommended label that names the tool which manages an object.
+const labelManagedBy = "app.kubernetes.io/managed-by"
+
+// Values are what goes into a Secret besides what spec says.
+type Values struct {
+	ClientID     string
+	ClientSecret []byte
+	Endpoints    *v1alpha1.Endpoints
+	Granted      *v1alpha1.Granted
+	// CABundle is PEM, and empty when the token server's certificate is publicly trusted.
+	CABundle []byte
+	// KeepUntil, where it is set, owns the Secret beside the Integration: a Secret lives as long as one of its owners, so this
+	// is how it outlasts the Integration without a finalizer.
+	KeepUntil *metav1.OwnerReference
+}
+
+// GenerateClientSecret returns a new client secret: 43 characters of A-Z, a-z, 0-9, - and _, which need no encoding anywhere.
+func GenerateClientSecret() []byte {
+	raw := make([]byte, clientSecretBytes)
+	_, _ = rand.Read(raw) // Never fails: crypto/rand ends the program instead.
+	return []byte(base64.RawURLEncoding.EncodeToString(raw))
+}
+
+// OwnerReference returns the reference that makes a Secret the Integration's own.
+func OwnerReference(intg *v1alpha1.Integration) metav1.OwnerReference {
+	return *metav1.NewControllerRef(intg, v1alpha1.GroupVersion.WithKind("Integration"))
+}
+
+// Owned reports whether the Secret is the Integration's own: its controller owner reference carries the Integration's UID. A label
+// proves nothing.
+func Owned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
+	return secret.Namespace == intg.Namespace && metav1.IsControlledBy(secret, intg)
+}
+
+// ClientSecretOf returns the client secret in an owned Secret, or nil when it is lost or damaged. The annotation that names its key
+// comes before spec, so that renaming keys carries the value along, even when two keys swap their names.
+func ClientSecretOf(secret *corev1.Secret, intg *v1alpha1.Integration) []byte {
+	for _, key := range []string{secret.Annotations[v1alpha1.AnnotationClientSecretKey], string(intg.Spec.Secret.Keys.ClientSecret)} {
+		value, found := secret.Data[key]
+		if found && wellFormed(value) && !repeated(secret.Data, key) {
+			return value
+		}
+	}
+	return nil
+}
+
+// wellFormed reports whether value can be a client secret: long enough, and of the characters that RFC 6749 appendix A.2 allows.
+func wellFormed(value []byte) bool {
+	return len(value) >= v1alpha1.MinClientSecretLength &&
+		!slices.ContainsFunc(value, func(b byte) bool { return b < 0x20 || b > 0x7e })
+}
+
+// repeated reports whether another key holds the same value: then it is no secret, but for instance the client ID.
+func repeated(data map[string][]byte, key string) bool {
+	for other, value := range data {
+		if other != key && bytes.Equal(value, data[key]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Build returns the Secret as it should be. An existing one lends its metadata, so that labels and annotations that others put on
+// it stay; existing may be nil.
+func Build(intg *v1alpha1.Integration, existing *corev1.Secret, v Values) *corev1.Secret {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: intg.SecretName(), Namespace: intg.Namespace}}
+	if existing != nil {
+		secret = existing.DeepCopy()
+	}
+	secret.Type = v1alpha1.SecretTypeCredentials
+	secret.Data = data(intg, v)
+	secret.OwnerReferences = owners(secret.OwnerReferences, intg, v.KeepUntil)
+
+	applied := appliedMetadata{}
+	_ = json.Unmarshal([]byte(secret.Annotations[v1alpha1.AnnotationAppliedMetadata]), &applied) // Damaged: nothing is taken off.
+	secret.Labels = merge(secret.Labels, applied.Labels, intg.Spec.Secret.Labels)
+	secret.Annotations = merge(secret.Annotations, applied.Annotations, intg.Spec.Secret.Annotations)
+	secret.Labels[v1alpha1.LabelIntegration] = intg.Name
+	if _, chosen := intg.Spec.Secret.Labels[labelManagedBy]; !chosen {
+		secret.Labels[labelManagedBy] = v1alpha1.SecretEntryProvider
+	}
+	secret.Annotations[v1alpha1.AnnotationClientSecretKey] = string(intg.Spec.Secret.Keys.ClientSecret)
+	delete(secret.Annotations, v1alpha1.AnnotationAppliedMetadata)
+	if record := appliedMetadataOf(intg); record != "" {
+		secret.Annotations[v1alpha1.AnnotationAppliedMetadata] = record
+	}
+	return secret
+}
+
+func data(intg *v1alpha1.Integration, v Values) map[string][]byte {
+	keys := intg.Spec.Secret.Keys
+	var audiences, scopes []string
+	for _, access := range v.Granted.Access {
+		audiences = append(audiences, access.Audience)
+		for _, scope := range access.Scopes {
+			if !slices.Contains(scopes, scope) {
+				scopes = append(scopes, scope)
+			}
+		}
+	}
+	data := map[string][]byte{
+		string(keys.ClientID):     []byte(v.ClientID),
+		string(keys.ClientSecret): v.ClientSecret,
+		string(keys.TokenURL):     []byte(v.Endpoints.Token),
+		string(keys.Issuer):       []byte(v.Endpoints.Issuer),
+		string(keys.Scope):        []byte(strings.Join(scopes, " ")),
+		string(keys.Audience):     []byte(strings.Join(audiences, " ")),
+		string(keys.Type):         []byte(v1alpha1.SecretEntryType),
+		string(keys.Provider):     []byte(v1alpha1.SecretEntryProvider),
+	}
+	if len(v.CABundle) > 0 {
+		data[string(keys.CACertificate)] = v.CABundle
+	}
+	return data
+}
+
+// owners puts the Integration first, and adds or removes keepUntil; owners that others added stay.
+func owners(existing []metav1.OwnerReference, intg *v1alpha1.Integration, keepUntil *metav1.OwnerReference) []metav1.OwnerReference {
+	refs := []metav1.OwnerReference{OwnerReference(intg)}
+	if keepUntil != nil {
+		refs = append(refs, *keepUntil)
+	}
+	for _, ref := range existing {
+		ours := ref.UID == intg.UID || ref.Kind == "Namespace" && ref.APIVersion == "v1"
+		if !ours {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
+// WithoutOwner returns the owner references without the Integration's: what is left keeps a released Secret.
+func WithoutOwner(existing []metav1.OwnerReference, intg *v1alpha1.Integration) []metav1.OwnerReference {
+	return slices.DeleteFunc(slices.Clone(existing), func(ref metav1.OwnerReference) bool { return ref.UID == intg.UID })
+}
+
+// appliedMetadata is the value of v1alpha1.AnnotationAppliedMetadata.
+type appliedMetadata struct {
+	Labels      []string `json:"labels,omitempty"`
+	Annotations []string `json:"annotations,omitempty"`
+}
+
+// appliedMetadataOf returns the record for the Integration's spec; empty when spec asks for nothing.
+func appliedMetadataOf(intg *v1alpha1.Integration) string {
+	labels, annotations := intg.Spec.Secret.Labels, intg.Spec.Secret.Annotations
+	if len(labels) == 0 && len(annotations) == 0 {
+		return ""
+	}
+	record, err := json.Marshal(appliedMetadata{
+		Labels:      slices.Sorted(maps.Keys(labels)),
+		Annotations: slices.Sorted(maps.Keys(annotations)),
+	})
+	if err != nil {
+		panic(fmt.Sprintf("encode two lists of strings: %v", err)) // Cannot happen: strings always encode.
+	}
+	return string(record)
+}
+
+// merge returns existing without the keys that were applied before, and with wanted.
+func merge[V ~string](existing map[string]string, applied []string, wanted map[string]V) map[string]string {
+	merged := maps.Clone(existing)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	for _, key := range applied {
+		delete(merged, key)
+	}
+	for key, value := range wanted {
+		merged[key] = string(value)
+	}
+	return merged
+}

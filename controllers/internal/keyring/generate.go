@@ -1,0 +1,74 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyring
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+)
+
+const rsaBits = 2048
+
+// Generate makes a private key for an algorithm and returns it as PKCS #8 in PEM.
+func Generate(algorithm v1alpha1.SigningAlgorithm) ([]byte, error) {
+	var key crypto.PrivateKey
+	var err error
+	switch algorithm {
+	case v1alpha1.SigningAlgorithmES256:
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case v1alpha1.SigningAlgorithmRS256:
+		key, err = rsa.GenerateKey(rand.Reader, rsaBits)
+	case v1alpha1.SigningAlgorithmEdDSA:
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		return nil, fmt.Errorf("generate a signing key: unknown algorithm %q", algorithm)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("generate a signing key for %s: %w", algorithm, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode a signing key for %s: %w", algorithm, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// Check reports whether pemBytes hold a private key of the algorithm. The error says nothing of the key.
+func Check(algorithm v1alpha1.SigningAlgorithm, pemBytes []byte) error {
+	block, _ := pem.Decode(pemBytes)
+	if block == nil {
+		return errors.New("no PEM block")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return errors.New("not a PKCS #8 private key")
+	}
+	var got v1alpha1.SigningAlgorithm
+	switch k := key.(type) {
+	case *ecdsa.PrivateKey:
+		if k.Curve == elliptic.P256() {
+			got = v1alpha1.SigningAlgorithmES256
+		}
+	case *rsa.PrivateKey:
+		if k.N.BitLen() >= rsaBits {
+			got = v1alpha1.SigningAlgorithmRS256
+		}
+	case ed25519.PrivateKey:
+		got = v1alpha1.SigningAlgorithmEdDSA
+	}
+	if got != algorithm {
+		return fmt.Errorf("not a key for %s", algorithm)
+	}
+	return nil
+}
