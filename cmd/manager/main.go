@@ -1,0 +1,36 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+func main() {
+	os.Exit(realMain())
+}
+
+// realMain returns the exit code: 0 after a clean shutdown, 1 when something failed, 2 when the flags are wrong.
+func realMain() int {
+	options, err := ParseOptions(os.Args[1:], os.Getenv, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "manager: %v\n", err)
+		return 2
+	}
+	options.Now = time.Now
+	if err := run(ctrl.SetupSignalHandler(), options, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "manager: %v\n", err)
+		return 1
+	}
+	return 0
+}
