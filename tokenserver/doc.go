@@ -1,0 +1,31 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tokenserver is the OAuth 2.0 token server that every replica of the manager runs.
+//
+// # Routes
+//
+//	POST /oauth2/token                            grants      RFC 6749: form or JSON in, a bearer token out
+//	GET  /oauth2/jwks                             discovery   RFC 7517: the keys that tokens verify with
+//	GET  /.well-known/oauth-authorization-server  discovery   RFC 8414: what this server can do
+//	GET  /.well-known/openid-configuration        discovery   the same, for libraries that look only there
+//
+// All else is 404 as JSON. If the issuer URL has a path, every route is there a second time below it, and the RFC 8414 document
+// at the place that section 3.1 inserts it, so that it does not matter whether a proxy in front takes the path away.
+//
+// # Pipeline
+//
+// A token request is parsed, its client is authenticated, its grant, audiences and scopes are authorized, the grant issues, and
+// the reply is written. Each step takes a type that only the step before makes: an oauth2.Request proves nothing, a
+// grants.Authenticated request has a client, a grants.Authorized one has what it may get. Errors are *oauth2.Error values that
+// carry a public description and a private cause; they are written in one place, oauth2.WriteError. A panic anywhere becomes a
+// server_error.
+//
+// # Packages
+//
+// oauth2 is the wire format, clients decides whether a secret is right and what a client may have, signer holds the keys, tokens
+// makes JWTs, grants is the pipeline, discovery publishes. None of them knows of Kubernetes: this package's Server takes its
+// clients and keys from interfaces that kubestore implements, and its Runnable puts Server behind a listener.
+//
+// This package owns mounting, metrics, listening and shutting down. cmd/manager calls it.
+package tokenserver

@@ -1,0 +1,143 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package grants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
+	"github.com/integration-operator/integration-operator/tokenserver/tokens"
+)
+
+func TestParseScope(t *testing.T) {
+	longest := strings.Repeat("s", 128)
+	var most, tooMany []string
+	for i := range 257 {
+		tooMany = append(tooMany, fmt.Sprint("s", i))
+	}
+	most = tooMany[:256]
+	tests := []struct {
+		name, scope string
+		want        []string
+		wantOK      bool
+	}{
+		{"none", "", nil, true},
+		{"one", "orders.read", []string{"orders.read"}, true},
+		{"several, in their order", "b a", []string{"b", "a"}, true},
+		{"duplicates, folded", "a b a a", []string{"a", "b"}, true},
+		{"every character that there may be at the edges", "! # [ ] ~", []string{"!", "#", "[", "]", "~"}, true},
+		{"the longest", longest, []string{longest}, true},
+		{"as many as there may be", strings.Join(most, " "), most, true},
+		{"one too long", longest + "s", nil, false},
+		{"too many", strings.Join(tooMany, " "), nil, false},
+		{"a quote", `a"b`, nil, false},
+		{"a backslash", `a\b`, nil, false},
+		{"a letter beyond ASCII", "é", nil, false},
+		{"a space in front", " a", nil, false},
+		{"a space behind", "a ", nil, false},
+		{"two spaces", "a  b", nil, false},
+		{"a tab", "a\tb", nil, false},
+		{"DEL", "\x7f", nil, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := parseScope(tt.scope)
+			if diff := cmp.Diff(tt.want, got); diff != "" || ok != tt.wantOK {
+				t.Errorf("got %t, want %t; scopes (-want +got):\n%s", ok, tt.wantOK, diff)
+			}
+		})
+	}
+}
+
+func TestAuthorize(t *testing.T) {
+	client := &clients.Client{
+		ID: "shop.sync", GrantTypes: []string{"client_credentials"},
+		Access: []clients.Access{
+			{Audience: "https://orders", Scopes: []string{"read", "write"}},
+			{Audience: "https://stock", Scopes: []string{"read"}},
+		},
+		DefaultScopes: []string{"read", "write"},
+	}
+	tests := []struct {
+		name         string
+		client       *clients.Client
+		scope        string
+		resources    []string
+		wantAudience []string
+		wantScope    string
+		wantError    *oauth2.Error
+	}{
+		{name: "nothing asked for", wantAudience: []string{"https://orders", "https://stock"}, wantScope: "read"},
+		{name: "one audience", resources: []string{"https://orders"}, wantAudience: []string{"https://orders"}, wantScope: "read write"},
+		{
+			name: "one audience and one scope", resources: []string{"https://orders"}, scope: "write write",
+			wantAudience: []string{"https://orders"}, wantScope: "write",
+		},
+		{name: "a scope that one audience lacks", scope: "write", wantError: oauth2.ErrInvalidScope},
+		{name: "a malformed scope", scope: "read  write", wantError: oauth2.ErrInvalidScope},
+		{name: "another audience", resources: []string{"https://bank"}, wantError: oauth2.ErrInvalidTarget},
+		{name: "a client without the grant", client: &clients.Client{Access: client.Access}, wantError: oauth2.ErrUnauthorizedClient},
+		{name: "a client without audience", client: &clients.Client{GrantTypes: client.GrantTypes}, wantError: oauth2.ErrServerError},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.client == nil {
+				tt.client = client
+			}
+			request := &oauth2.Request{GrantType: "client_credentials", Scope: tt.scope, Resources: tt.resources}
+			got, err := authorize(ClientCredentials{}, &Authenticated{request: request, client: tt.client})
+			if tt.wantError != nil {
+				if err == nil || !errors.Is(err, tt.wantError) || got != nil {
+					t.Errorf("got %v, want %v", err, tt.wantError)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.wantAudience, got.Audience()); diff != "" || got.Scope() != tt.wantScope {
+				t.Errorf("got the scope %q, want %q; audience (-want +got):\n%s", got.Scope(), tt.wantScope, diff)
+			}
+		})
+	}
+}
+
+func TestAsError(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want *oauth2.Error
+	}{
+		{"an error for the client stays what it is", fmt.Errorf("wrapped: %w", oauth2.ErrInvalidGrant), oauth2.ErrInvalidGrant},
+		{"a key that is not there yet", fmt.Errorf("sign: %w", tokens.ErrNoActiveKey), oauth2.ErrTemporarilyUnavailable},
+		{"anything else", context.Canceled, oauth2.ErrServerError},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := asError(tt.err); got.Code() != tt.want.Code() || got.Status() != tt.want.Status() {
+				t.Errorf("got %d %v, want %v", got.Status(), got, tt.want)
+			}
+		})
+	}
+}
+
+func TestRender(t *testing.T) {
+	token := tokens.AccessToken{Token: "aa.bb.cc", Lifetime: 90 * time.Second}
+	for scope, want := range map[string]string{
+		"":    `{"access_token":"aa.bb.cc","token_type":"Bearer","expires_in":90}`,
+		"a b": `{"access_token":"aa.bb.cc","token_type":"Bearer","expires_in":90,"scope":"a b"}`,
+	} {
+		if got, err := render(token, scope); err != nil || string(got) != want {
+			t.Errorf("got %s (%v), want %s", got, err, want)
+		}
+	}
+}

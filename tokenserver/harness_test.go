@@ -1,0 +1,258 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tokenserver_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/integration-operator/integration-operator/tokenserver"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/signer"
+)
+
+// The clients of the tests. Their secret holds what needs encoding.
+const (
+	clientSecret = "hush+%&: \"quoted\" secret-0123456789-é"
+	otherSecret  = "hush-another-secret-that-is-not-accepted"
+	// previousSecret is accepted beside clientSecret.
+	previousSecret = "hush-previous-secret-0123456789"
+	// panicID makes the client source panic, with the secret in the message.
+	panicID = "panic"
+)
+
+// memory is a client and key source.
+type memory struct {
+	clients map[string]*clients.Client
+	set     *signer.Set
+}
+
+// Client returns a client.
+func (m *memory) Client(id string) (*clients.Client, bool) {
+	if id == panicID {
+		panic("out of order: " + clientSecret)
+	}
+	c, ok := m.clients[id]
+	return c, ok
+}
+
+// Keys returns the keys.
+func (m *memory) Keys() *signer.Set { return m.set }
+
+// newClient returns a client whose ID is its algorithm in lower case.
+func newClient(algorithm string) *clients.Client {
+	return &clients.Client{
+		ID: strings.ToLower(algorithm), Namespace: "shop", Name: "order-sync", UID: "uid-" + algorithm,
+		SecretHashes: [][sha256.Size]byte{sha256.Sum256([]byte(previousSecret)), sha256.Sum256([]byte(clientSecret))},
+		GrantTypes:   []string{"client_credentials"},
+		Access: []clients.Access{
+			{Audience: "https://orders.shop.example", Scopes: []string{"orders.read", "orders.write"}},
+			{Audience: "https://stock.shop.example", Scopes: []string{"orders.read"}},
+		},
+		DefaultScopes:    []string{"orders.read"},
+		SigningAlgorithm: algorithm,
+		TokenLifetime:    10 * time.Minute,
+	}
+}
+
+func newKey(t *testing.T, algorithm string) *signer.Key {
+	t.Helper()
+	var private crypto.Signer
+	var err error
+	switch algorithm {
+	case "ES256":
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "RS256":
+		private, err = rsa.GenerateKey(rand.Reader, 2048)
+	default:
+		_, private, err = ed25519.GenerateKey(rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &signer.Key{ID: "kid-" + algorithm, Algorithm: algorithm, Private: private, Active: true, ActivatedAt: now().Add(-time.Hour)}
+}
+
+// now is the clock of the tests. It stands still, close enough to the real time for libraries that have a clock of their own.
+var now = sync.OnceValue(time.Now)
+
+func clock() time.Time { return now() }
+
+// A fixture is a token server on loopback, with what stands around it.
+type fixture struct {
+	*httptest.Server
+	issuer   string
+	store    *memory
+	registry *prometheus.Registry
+	log      *logBuffer
+}
+
+// start starts a token server whose issuer URL has the given path. When the test is over it looks for secrets in the log.
+func start(t *testing.T, issuerPath string) *fixture {
+	t.Helper()
+	store := &memory{clients: map[string]*clients.Client{}}
+	algorithms := []string{"ES256", "RS256", "EdDSA"}
+	var keys []*signer.Key
+	for _, algorithm := range algorithms {
+		keys = append(keys, newKey(t, algorithm))
+		c := newClient(algorithm)
+		store.clients[c.ID] = c
+	}
+	suspended := newClient("ES256")
+	suspended.ID, suspended.Suspended = "suspended", true
+	idle := newClient("ES256")
+	idle.ID, idle.GrantTypes = "idle", nil
+	keyless := newClient("ES384")
+	for _, c := range []*clients.Client{suspended, idle, keyless} {
+		store.clients[c.ID] = c
+	}
+	set, err := signer.NewSet(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.set = set
+
+	s := &fixture{
+		Server: httptest.NewUnstartedServer(nil), store: store, registry: prometheus.NewRegistry(), log: &logBuffer{},
+	}
+	s.issuer = "http://" + s.Listener.Addr().String() + issuerPath
+	metrics := tokenserver.NewMetrics(func() int { return len(store.clients) }, store, clock)
+	if err := s.registry.Register(metrics); err != nil {
+		t.Fatal(err)
+	}
+	s.Config.Handler = (&tokenserver.Server{
+		Issuer: s.issuer, Clients: store, Keys: store, JWKSMaxAge: 5 * time.Minute, Now: clock,
+		Log: slog.New(slog.NewJSONHandler(s.log, nil)), Metrics: metrics,
+	}).Handler()
+	s.Config.ErrorLog = slog.NewLogLogger(slog.NewJSONHandler(s.log, nil), slog.LevelError)
+	s.Start()
+	t.Cleanup(func() {
+		s.Close()
+		// "hush" is in every secret and "eyJ" begins every token.
+		if log := s.log.String(); strings.Contains(log, "hush") || strings.Contains(log, "eyJ") {
+			t.Errorf("the log holds a secret or a token:\n%s", log)
+		}
+	})
+	return s
+}
+
+// A reply is what came back.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request and reads the reply to its end. Headers come in pairs of name and value.
+func (s *fixture) do(t *testing.T, method, path, body string, headers ...string) reply {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Add(pair[0], pair[1])
+	}
+	client := s.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was only read
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Header.Del("Date")
+	return reply{response.StatusCode, response.Header, string(content)}
+}
+
+// token asks for a token with a form.
+func (s *fixture) token(t *testing.T, body string, headers ...string) reply {
+	t.Helper()
+	return s.do(t, http.MethodPost, "/oauth2/token", body, append(headers, "Content-Type", "application/x-www-form-urlencoded")...)
+}
+
+// wantError checks that a reply is an OAuth 2.0 error that nobody may store.
+func (r reply) wantError(t *testing.T, wantStatus int, wantCode string) {
+	t.Helper()
+	var body map[string]string
+	if err := json.Unmarshal([]byte(r.body), &body); err != nil {
+		t.Fatalf("got the body %q: %v", r.body, err)
+	}
+	if r.status != wantStatus || body["error"] != wantCode || body["error_description"] == "" {
+		t.Errorf("got %d %s, want %d %s with a description", r.status, r.body, wantStatus, wantCode)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+	} {
+		if got := r.header.Get(name); got != want {
+			t.Errorf("got %s %q, want %q", name, got, want)
+		}
+	}
+	if challenge := r.header.Get("WWW-Authenticate"); (wantStatus == http.StatusUnauthorized) != strings.HasPrefix(challenge, "Basic realm=") {
+		t.Errorf("got the challenge %q with %d", challenge, wantStatus)
+	}
+	if strings.Contains(r.body, "hush") {
+		t.Errorf("the reply holds a secret: %s", r.body)
+	}
+}
+
+// A logBuffer collects the log of a server.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write adds a line.
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns all lines.
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// lines returns the lines, without time and remote address, which differ from run to run.
+func (l *logBuffer) lines(t *testing.T) []map[string]any {
+	t.Helper()
+	var lines []map[string]any
+	for line := range strings.Lines(l.String()) {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		if remote, _ := entry["remote"].(string); !strings.HasPrefix(remote, "127.0.0.1:") {
+			t.Errorf("got the remote address %q in %s", remote, line)
+		}
+		delete(entry, "time")
+		delete(entry, "remote")
+		lines = append(lines, entry)
+	}
+	return lines
+}

@@ -1,0 +1,86 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tokenserver
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/integration-operator/integration-operator/tokenserver/grants"
+)
+
+const namespace = "integration_operator_token_server"
+
+// Metrics are the metrics of the token server. It is a prometheus.Collector: register it with the manager's registry. Every
+// label value comes from the code, so that no request can make new series. A nil *Metrics counts nothing.
+type Metrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	clients  prometheus.GaugeFunc
+	keyAge   *prometheus.Desc
+	keys     grants.Keys
+	now      func() time.Time
+}
+
+// NewMetrics returns metrics that ask clients for the number of known clients, and keys and now for the age of the signing keys,
+// whenever they are scraped.
+func NewMetrics(clients func() int, keys grants.Keys, now func() time.Time) *Metrics {
+	return &Metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "requests_total",
+			Help: "Requests by route, grant and result; the result is ok or an error code.",
+		}, []string{"route", "grant", "result"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "request_duration_seconds",
+			Help:    "How long requests took, by route.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5},
+		}, []string{"route"}),
+		clients: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "clients",
+			Help: "Clients that this replica knows.",
+		}, func() float64 { return float64(clients()) }),
+		keyAge: prometheus.NewDesc(namespace+"_signing_key_age_seconds",
+			"How long the key that signs has been active, by algorithm.", []string{"algorithm"}, nil),
+		keys: keys,
+		now:  now,
+	}
+}
+
+// Describe sends the descriptions of all metrics.
+func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
+	m.requests.Describe(descriptions)
+	m.duration.Describe(descriptions)
+	m.clients.Describe(descriptions)
+	descriptions <- m.keyAge
+}
+
+// Collect sends the current values of all metrics.
+func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
+	m.requests.Collect(metrics)
+	m.duration.Collect(metrics)
+	m.clients.Collect(metrics)
+	set := m.keys.Keys()
+	for _, algorithm := range set.Algorithms() {
+		if key, ok := set.Active(algorithm); ok {
+			age := m.now().Sub(key.ActivatedAt).Seconds()
+			metrics <- prometheus.MustNewConstMetric(m.keyAge, prometheus.GaugeValue, age, algorithm)
+		}
+	}
+}
+
+// observe counts a request and how long it took.
+func (m *Metrics) observe(route, grant, result string, took time.Duration) {
+	m.count(route, grant, result)
+	if m != nil {
+		m.duration.WithLabelValues(route).Observe(took.Seconds())
+	}
+}
+
+// count counts a request.
+func (m *Metrics) count(route, grant, result string) {
+	if m != nil {
+		m.requests.WithLabelValues(route, grant, result).Inc()
+	}
+}

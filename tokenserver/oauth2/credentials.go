@@ -1,0 +1,90 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oauth2
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+var errNotUTF8 = errors.New("not valid UTF-8")
+
+func checkUTF8(s string) error {
+	if !utf8.ValidString(s) {
+		return errNotUTF8
+	}
+	return nil
+}
+
+// credentialsOf returns the credentials in the header or in the body. A request must not use both (RFC 6749 section 2.3).
+func credentialsOf(r *http.Request, p *parameters) (Credentials, *Error) {
+	header, found, err := basicCredentials(r)
+	switch {
+	case err != nil:
+		return Credentials{}, err
+	case found && (p.clientSecret != "" || p.assertion), p.clientSecret != "" && p.assertion:
+		return Credentials{}, ErrInvalidRequest.WithDescription("the request uses more than one way to authenticate: use one")
+	case found && p.clientID != "" && p.clientID != header.ClientID:
+		return Credentials{}, ErrInvalidRequest.WithDescription("client_id is not the client of the Authorization header")
+	case found:
+		return header, nil
+	case p.assertion:
+		return Credentials{}, ErrInvalidClient.WithDescription(
+			"client_assertion is not supported: use HTTP Basic, or client_id and client_secret")
+	case p.clientSecret != "" && p.clientID == "":
+		return Credentials{}, ErrInvalidClient.WithDescription("client_secret is there without client_id: send both")
+	case p.clientSecret == "":
+		return Credentials{Method: MethodNone, ClientID: p.clientID}, nil
+	default:
+		return Credentials{Method: MethodPost, ClientID: p.clientID, Secret: Secret(p.clientSecret)}, nil
+	}
+}
+
+// basicCredentials returns the credentials of the Authorization header; false if there is none.
+func basicCredentials(r *http.Request) (Credentials, bool, *Error) {
+	headers := r.Header["Authorization"]
+	if len(headers) == 0 {
+		return Credentials{}, false, nil
+	}
+	if len(headers) > 1 {
+		return Credentials{}, false, ErrInvalidClient.WithDescription("there is more than one Authorization header")
+	}
+	scheme, encoded, _ := strings.Cut(headers[0], " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return Credentials{}, false, ErrInvalidClient.WithDescription("the Authorization header must use the scheme Basic")
+	}
+	id, secret, ok := decodeBasic(strings.TrimLeft(encoded, " "))
+	if !ok {
+		return Credentials{}, false, ErrInvalidClient.WithDescription(
+			"the Authorization header must hold base64 of client_id:client_secret, each form-encoded first (RFC 6749 2.3.1)")
+	}
+	return Credentials{Method: MethodBasic, ClientID: id, Secret: Secret(secret)}, true, nil
+}
+
+// decodeBasic undoes the encodings of RFC 6749 section 2.3.1: base64 around two form-encoded halves.
+func decodeBasic(encoded string) (id, secret string, ok bool) {
+	if len(encoded) > base64.StdEncoding.EncodedLen(3*(maxClientIDLength+maxSecretLength)+1) {
+		return "", "", false
+	}
+	decoded, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return "", "", false
+	}
+	rawID, rawSecret, found := strings.Cut(string(decoded), ":")
+	if !found {
+		return "", "", false
+	}
+	id, idErr := formDecode(rawID)
+	secret, secretErr := formDecode(rawSecret)
+	if idErr != nil || secretErr != nil || checkUTF8(id) != nil || checkUTF8(secret) != nil {
+		return "", "", false
+	}
+	if id == "" || len(id) > maxClientIDLength || len(secret) > maxSecretLength || hasControl(id) || hasControl(secret) {
+		return "", "", false
+	}
+	return id, secret, true
+}

@@ -1,0 +1,165 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package oauth2
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of a request. The lengths leave room for the most that the Integration schema lets a client have.
+const (
+	// MaxBodyBytes is the most that a body may have.
+	MaxBodyBytes = 64 << 10
+	// MaxScopes and MaxScopeLength bound the scope parameter.
+	MaxScopes      = 256
+	MaxScopeLength = 128
+
+	maxResources       = 16
+	maxResourceLength  = 512
+	maxClientIDLength  = 253
+	maxSecretLength    = 1024
+	maxGrantTypeLength = 256
+	maxNameLength      = 128
+	maxParameters      = 64
+)
+
+// A Method is how a client presents its credentials, as RFC 8414 section 2 names it.
+type Method string
+
+// The client authentication methods.
+const (
+	// MethodNone presents no credentials.
+	MethodNone Method = ""
+	// MethodBasic is client_secret_basic: HTTP Basic as in RFC 6749 section 2.3.1.
+	MethodBasic Method = "client_secret_basic"
+	// MethodPost is client_secret_post: client_id and client_secret in the body.
+	MethodPost Method = "client_secret_post"
+)
+
+const redacted = "[redacted]"
+
+// A Secret is a secret that a client presented. It prints and logs as a placeholder, so that it cannot leak by accident.
+type Secret string
+
+// String returns a placeholder.
+func (Secret) String() string { return redacted }
+
+// GoString returns a placeholder.
+func (Secret) GoString() string { return redacted }
+
+// LogValue returns a placeholder.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns a placeholder.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// Credentials are what a client presents to authenticate.
+type Credentials struct {
+	Method   Method
+	ClientID string
+	Secret   Secret
+}
+
+// A Request is a token request that has been parsed. Nothing in it is proven: who reads Credentials has yet to check them.
+type Request struct {
+	// GrantType is the grant_type parameter, never empty.
+	GrantType string
+	// Scope is the scope parameter as sent; empty if there was none.
+	Scope string
+	// Resources are the resource parameters (RFC 8707).
+	Resources []string
+	// Credentials are what the client presented.
+	Credentials Credentials
+}
+
+// ParseRequest reads a token request: a POST without query string, with a body of parameters as a form or as one JSON object,
+// and credentials in the Authorization header or in the body. It returns the error to write if the request is anything else.
+// An empty value counts as left out (RFC 6749 section 3.2).
+func ParseRequest(w http.ResponseWriter, r *http.Request) (*Request, *Error) {
+	// RFC 6749 section 3.2: POST only. What arrives in a URL ends up in logs on the way, so nothing is read from there.
+	if r.Method != http.MethodPost {
+		return nil, MethodNotAllowed(http.MethodPost)
+	}
+	if r.URL.RawQuery != "" {
+		return nil, ErrInvalidRequest.WithDescription("send parameters in the body: the URL must have no query string")
+	}
+	parse, err := bodyParser(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.ValidString(body) {
+		return nil, ErrInvalidRequest.WithDescription("the body is not valid UTF-8")
+	}
+	var p parameters
+	if err := parse(body, &p); err != nil {
+		return nil, err
+	}
+	credentials, err := credentialsOf(r, &p)
+	if err != nil {
+		return nil, err
+	}
+	if p.grantType == "" {
+		return nil, ErrInvalidRequest.WithDescription("the parameter grant_type is missing")
+	}
+	return &Request{GrantType: p.grantType, Scope: p.scope, Resources: p.resources, Credentials: credentials}, nil
+}
+
+// bodyParser chooses the parser by the content type.
+func bodyParser(r *http.Request) (func(string, *parameters) *Error, *Error) {
+	unsupported := func() *Error {
+		return ErrInvalidRequest.WithDescription(
+			"send Content-Type application/x-www-form-urlencoded or application/json, in UTF-8")
+	}
+	values := r.Header["Content-Type"]
+	if len(values) != 1 {
+		return nil, unsupported()
+	}
+	mediaType := values[0]
+	if mediaType != "application/x-www-form-urlencoded" && mediaType != "application/json" {
+		parsed, params, err := mime.ParseMediaType(mediaType)
+		if err != nil {
+			return nil, unsupported()
+		}
+		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+			return nil, unsupported()
+		}
+		mediaType = parsed
+	}
+	switch mediaType {
+	case "application/x-www-form-urlencoded":
+		return parseForm, nil
+	case "application/json":
+		return parseJSON, nil
+	default:
+		return nil, unsupported()
+	}
+}
+
+// readBody reads the body up to MaxBodyBytes.
+func readBody(w http.ResponseWriter, r *http.Request) (string, *Error) {
+	// Room for the declared length and for the read that meets the end; a lie costs at most the bound.
+	size := min(max(r.ContentLength, 0), MaxBodyBytes) + bytes.MinRead
+	buf := bytes.NewBuffer(make([]byte, 0, size))
+	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBodyBytes)); err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return "", ErrInvalidRequest.WithStatus(http.StatusRequestEntityTooLarge).
+				WithDescription("the body is larger than 64 KiB")
+		}
+		return "", ErrInvalidRequest.WithDescription("the body could not be read").WithCause(err)
+	}
+	return buf.String(), nil
+}

@@ -1,0 +1,174 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tokens
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/signer"
+)
+
+// now has a fraction of a second, which no claim may have.
+var now = time.Date(2026, 11, 22, 10, 0, 0, 999_000_000, time.UTC)
+
+func newSet(t *testing.T, algorithm string) (*signer.Set, crypto.PublicKey) {
+	t.Helper()
+	var private crypto.Signer
+	var err error
+	switch algorithm {
+	case "ES256":
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "RS256":
+		private, err = rsa.GenerateKey(rand.Reader, 2048)
+	default:
+		_, private, err = ed25519.GenerateKey(rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := signer.NewSet([]*signer.Key{{ID: "kid-1", Algorithm: algorithm, Private: private, Active: true, ActivatedAt: now}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set, private.Public()
+}
+
+func newTerms(algorithm, scope string) Terms {
+	return Terms{
+		Client: &clients.Client{
+			ID: "shop.order-sync", Namespace: "shop", Name: "order-sync", UID: "uid-1",
+			SigningAlgorithm: algorithm, TokenLifetime: 90 * time.Second,
+		},
+		Subject: "subject-1", Audience: []string{"https://orders.shop.example"}, Scope: scope,
+	}
+}
+
+func TestAccessToken(t *testing.T) {
+	for _, algorithm := range []string{"ES256", "RS256", "EdDSA"} {
+		t.Run(algorithm, func(t *testing.T) {
+			set, public := newSet(t, algorithm)
+			issuer := &Issuer{URL: "https://tokens.example", Keys: set, Now: func() time.Time { return now }}
+			got, err := issuer.AccessToken(newTerms(algorithm, "read write&more"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// An independent parser, which checks the signature too.
+			parsed, err := jwt.Parse(got.Token, func(*jwt.Token) (any, error) { return public, nil },
+				jwt.WithValidMethods([]string{algorithm}), jwt.WithTimeFunc(func() time.Time { return now }))
+			if err != nil {
+				t.Fatalf("parse the token: %v", err)
+			}
+			wantHeader := map[string]any{"typ": "at+jwt", "alg": algorithm, "kid": "kid-1"}
+			if diff := cmp.Diff(wantHeader, parsed.Header); diff != "" {
+				t.Errorf("header (-want +got):\n%s", diff)
+			}
+			wantClaims := jwt.MapClaims{
+				"iss": "https://tokens.example", "sub": "subject-1", "aud": []any{"https://orders.shop.example"},
+				"client_id": "shop.order-sync", "scope": "read write&more", "jti": got.ID,
+				"iat": float64(now.Unix()), "nbf": float64(now.Unix()), "exp": float64(now.Unix() + 90),
+				"integration-operator.io": map[string]any{"namespace": "shop", "name": "order-sync", "uid": "uid-1"},
+			}
+			if diff := cmp.Diff(wantClaims, parsed.Claims); diff != "" {
+				t.Errorf("claims (-want +got):\n%s", diff)
+			}
+			if got.Lifetime != 90*time.Second {
+				t.Errorf("got the lifetime %s, want that of the client", got.Lifetime)
+			}
+		})
+	}
+}
+
+func TestAccessTokenTimesAreWholeSeconds(t *testing.T) {
+	payload := payloadOf(t, newTerms("ES256", ""))
+	for _, want := range []string{`"iat":1795341600,`, `"nbf":1795341600,`, `"exp":1795341690,`} {
+		if !strings.Contains(payload, want) {
+			t.Errorf("got the claims %s, want %s", payload, want)
+		}
+	}
+}
+
+func TestAccessTokenWithoutScopeHasNoScopeClaim(t *testing.T) {
+	var claims map[string]any
+	if err := json.Unmarshal([]byte(payloadOf(t, newTerms("ES256", ""))), &claims); err != nil {
+		t.Fatal(err)
+	}
+	if scope, ok := claims["scope"]; ok {
+		t.Errorf("got the scope %v, want no such claim", scope)
+	}
+}
+
+// payloadOf issues a token and returns its claims as they were written.
+func payloadOf(t *testing.T, terms Terms) string {
+	t.Helper()
+	set, _ := newSet(t, terms.Client.SigningAlgorithm)
+	token, err := (&Issuer{URL: "https://tokens.example", Keys: set, Now: func() time.Time { return now }}).AccessToken(terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token.Token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(payload)
+}
+
+func TestTokenIDsAreRandom(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		id := newID()
+		raw, err := base64.RawURLEncoding.DecodeString(id)
+		if err != nil || len(raw) != 16 || seen[id] {
+			t.Fatalf("got the ID %q (%v), want 128 new bits as base64url", id, err)
+		}
+		seen[id] = true
+	}
+}
+
+func TestAccessTokenFailures(t *testing.T) {
+	set, _ := newSet(t, "ES256")
+	issuer := &Issuer{URL: "https://tokens.example", Keys: set, Now: func() time.Time { return now }}
+	if got, err := issuer.AccessToken(newTerms("RS256", "")); !errors.Is(err, ErrNoActiveKey) || got.Token != "" {
+		t.Errorf("got %v without a key for the algorithm, want ErrNoActiveKey", err)
+	}
+	for name, key := range map[string]*signer.Key{
+		"a key of another type":    {ID: "k", Algorithm: "RS256", Active: true, Private: mustActive(t, set, "ES256").Private},
+		"an algorithm not in JOSE": {ID: "k", Algorithm: "ROT13", Active: true, Private: mustActive(t, set, "ES256").Private},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken, err := signer.NewSet([]*signer.Key{key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			issuer := &Issuer{URL: "https://tokens.example", Keys: broken, Now: func() time.Time { return now }}
+			got, err := issuer.AccessToken(newTerms(key.Algorithm, ""))
+			if err == nil || errors.Is(err, ErrNoActiveKey) || got.Token != "" {
+				t.Errorf("got %v, want an error of its own and no token", err)
+			}
+		})
+	}
+}
+
+func mustActive(t *testing.T, set *signer.Set, algorithm string) *signer.Key {
+	t.Helper()
+	key, ok := set.Active(algorithm)
+	if !ok {
+		t.Fatalf("no active key for %s", algorithm)
+	}
+	return key
+}
