@@ -1,0 +1,128 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+)
+
+// claim returns an Integration that was made age seconds after some day's beginning.
+func claim(namespace, name, clientID, uid string, age int) *v1alpha1.Integration {
+	made := time.Date(2026, 11, 22, 0, 0, age, 0, time.UTC)
+	return &v1alpha1.Integration{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, UID: types.UID(uid), CreationTimestamp: metav1.NewTime(made),
+		},
+		Spec: v1alpha1.IntegrationSpec{ClientID: clientID},
+	}
+}
+
+func TestWantedClientID(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		intg *v1alpha1.Integration
+		want string
+	}{
+		{"it is derived from namespace and name", claim("shop", "order-sync", "", "1", 0), "shop.order-sync"},
+		{"a name may have dots", claim("shop", "order.sync", "", "1", 0), "shop.order.sync"},
+		{"spec.clientID overrides it", claim("shop", "order-sync", "legacy", "1", 0), "legacy"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.intg.WantedClientID(); got != test.want {
+				t.Errorf("client ID is %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestPrecedesForClientID(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		winner, loser *v1alpha1.Integration
+	}{
+		{
+			"who derives it beats an older claim",
+			claim("shop", "a", "", "2", 9), claim("evil", "a", "shop.a", "1", 0),
+		},
+		{
+			"who spells out the derived one derives it too",
+			claim("shop", "a", "shop.a", "2", 9), claim("evil", "a", "shop.a", "1", 0),
+		},
+		{
+			"among claims the older wins",
+			claim("b", "b", "legacy", "2", 0), claim("a", "a", "legacy", "1", 1),
+		},
+		{
+			"among claims of the same second the lower UID wins",
+			claim("b", "b", "legacy", "1", 0), claim("a", "a", "legacy", "2", 0),
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if !test.winner.PrecedesForClientID(test.loser) {
+				t.Error("the winner does not precede the loser")
+			}
+			if test.loser.PrecedesForClientID(test.winner) {
+				t.Error("the loser precedes the winner: two replicas could disagree")
+			}
+			if test.winner.PrecedesForClientID(test.winner) {
+				t.Error("an Integration precedes itself")
+			}
+		})
+	}
+}
+
+func TestWhatSpecLeavesToTheProfile(t *testing.T) {
+	type values struct {
+		Algorithm v1alpha1.SigningAlgorithm
+		Lifetime  time.Duration
+		Secret    string
+	}
+	for _, test := range []struct {
+		name string
+		spec v1alpha1.IntegrationSpec
+		want values
+	}{
+		{
+			"an empty spec has the defaults of OAuth2",
+			v1alpha1.IntegrationSpec{},
+			values{v1alpha1.SigningAlgorithmES256, 10 * time.Minute, "order-sync"},
+		},
+		{
+			"spec overrides each",
+			v1alpha1.IntegrationSpec{
+				Token: v1alpha1.TokenSpec{
+					SigningAlgorithm: v1alpha1.SigningAlgorithmEdDSA, Lifetime: &metav1.Duration{Duration: time.Hour},
+				},
+				Secret: v1alpha1.SecretSpec{Name: "credentials"},
+			},
+			values{v1alpha1.SigningAlgorithmEdDSA, time.Hour, "credentials"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			intg := &v1alpha1.Integration{ObjectMeta: metav1.ObjectMeta{Name: "order-sync"}, Spec: test.spec}
+			got := values{intg.SigningAlgorithm(), intg.TokenLifetime(), intg.SecretName()}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("values (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEndpointsOf(t *testing.T) {
+	want := &v1alpha1.Endpoints{
+		Issuer: "https://issuer.example/base",
+		Token:  "https://issuer.example/base/oauth2/token",
+		JWKS:   "https://issuer.example/base/oauth2/jwks",
+	}
+	if diff := cmp.Diff(want, v1alpha1.EndpointsOf("https://issuer.example/base")); diff != "" {
+		t.Errorf("endpoints (-want +got):\n%s", diff)
+	}
+}
