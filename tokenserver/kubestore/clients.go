@@ -1,0 +1,175 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kubestore
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
+)
+
+// clientIndex finds a client by its client ID. Readers take a published client without a lock; a change rebuilds only the
+// clients of the IDs that it concerns.
+type clientIndex struct {
+	// published maps a client ID to its *clients.Client, and count is how many there are.
+	published sync.Map
+	count     atomic.Int64
+
+	// mu guards the rest, which only event handlers touch.
+	mu sync.Mutex
+	// records holds what is known of an Integration or of Secrets that name it, whichever came first.
+	records map[types.NamespacedName]*record
+	// namedBy maps a credentials Secret to the Integration that its label named last.
+	namedBy map[types.NamespacedName]types.NamespacedName
+	// claims maps a client ID to the Integrations that hold it in their status. There is one, but for a conflict in flight.
+	claims map[string][]*record
+}
+
+// A record is what is known of one Integration.
+type record struct {
+	// integration is the informer's own object, which is read and never changed; nil while only Secrets name it.
+	integration *v1alpha1.Integration
+	credentials []credential
+	// claim is the client ID under which the record is listed in claims, or empty.
+	claim string
+}
+
+func newClientIndex() *clientIndex {
+	return &clientIndex{
+		records: map[types.NamespacedName]*record{},
+		namedBy: map[types.NamespacedName]types.NamespacedName{},
+		claims:  map[string][]*record{},
+	}
+}
+
+func (x *clientIndex) client(id string) (*clients.Client, bool) {
+	value, ok := x.published.Load(id)
+	if !ok {
+		return nil, false
+	}
+	c, ok := value.(*clients.Client)
+	return c, ok
+}
+
+func (x *clientIndex) len() int {
+	return int(x.count.Load())
+}
+
+// integrationSink returns the side of the index that takes Integrations.
+func (x *clientIndex) integrationSink() integrationSink { return integrationSink{x} }
+
+type integrationSink struct{ index *clientIndex }
+
+func (s integrationSink) set(integration *v1alpha1.Integration) {
+	name := types.NamespacedName{Namespace: integration.Namespace, Name: integration.Name}
+	s.index.change(name, func(r *record) { r.integration = integration })
+}
+
+func (s integrationSink) delete(name types.NamespacedName) {
+	s.index.change(name, func(r *record) { r.integration = nil })
+}
+
+// change applies edit to what is known of an Integration and publishes what follows from it.
+func (x *clientIndex) change(name types.NamespacedName, edit func(*record)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.changeLocked(name, edit)
+}
+
+func (x *clientIndex) changeLocked(name types.NamespacedName, edit func(*record)) {
+	r, ok := x.records[name]
+	if !ok {
+		r = &record{}
+		x.records[name] = r
+	}
+	edit(r)
+	if r.integration == nil && len(r.credentials) == 0 {
+		delete(x.records, name)
+	}
+	before, after := r.claim, claimOf(r.integration)
+	if before != after {
+		x.move(r, after)
+		x.publish(before)
+	}
+	x.publish(after)
+}
+
+// move lists r in claims under another client ID; an empty one takes it off.
+func (x *clientIndex) move(r *record, id string) {
+	if r.claim != "" {
+		rest := slices.DeleteFunc(x.claims[r.claim], func(other *record) bool { return other == r })
+		if len(rest) == 0 {
+			delete(x.claims, r.claim)
+		} else {
+			x.claims[r.claim] = rest
+		}
+	}
+	r.claim = id
+	if id != "" {
+		x.claims[id] = append(x.claims[id], r)
+	}
+}
+
+// publish makes the client of a client ID anew from whoever holds the ID now.
+func (x *clientIndex) publish(id string) {
+	if id == "" {
+		return
+	}
+	holders := x.claims[id]
+	if len(holders) == 0 {
+		if _, was := x.published.LoadAndDelete(id); was {
+			x.count.Add(-1)
+		}
+		return
+	}
+	holder := holders[0]
+	for _, other := range holders[1:] {
+		if other.integration.PrecedesForClientID(holder.integration) {
+			holder = other
+		}
+	}
+	if _, was := x.published.Swap(id, newClient(holder)); !was {
+		x.count.Add(1)
+	}
+}
+
+// claimOf returns the client ID that an Integration contributes a client for, or nothing: when it is gone or going, when the
+// controllers have not granted it anything yet, or when status holds another ID than the one it may want.
+func claimOf(i *v1alpha1.Integration) string {
+	if i == nil || i.DeletionTimestamp != nil || i.Status.Granted == nil || i.Status.ClientID != i.WantedClientID() {
+		return ""
+	}
+	// The rest of the token server relies on a grant to be complete.
+	if g := i.Status.Granted; len(g.Access) == 0 || g.SigningAlgorithm == "" || g.Lifetime.Duration <= 0 {
+		return ""
+	}
+	return i.Status.ClientID
+}
+
+// newClient builds the client of a record that has a claim. All limits come from status.granted; only spec.suspend is
+// believed without the controllers, as it takes away and is meant to work at once. Lists are shared with the informer's object.
+func newClient(r *record) *clients.Client {
+	i, granted := r.integration, r.integration.Status.Granted
+	c := &clients.Client{
+		ID:        i.Status.ClientID,
+		Namespace: i.Namespace, Name: i.Name, UID: string(i.UID),
+		Suspended:        i.Spec.Suspend,
+		SecretHashes:     hashesOf(r.credentials, i.UID),
+		DefaultScopes:    granted.DefaultScopes,
+		SigningAlgorithm: string(granted.SigningAlgorithm),
+		TokenLifetime:    granted.Lifetime.Duration,
+	}
+	for _, grantType := range granted.GrantTypes {
+		c.GrantTypes = append(c.GrantTypes, string(grantType))
+	}
+	for _, access := range granted.Access {
+		c.Access = append(c.Access, clients.Access{Audience: access.Audience, Scopes: access.Scopes})
+	}
+	return c
+}

@@ -1,0 +1,103 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kubestore
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+)
+
+// A credential is what is kept of one credentials Secret: never the secret, only its digest.
+type credential struct {
+	// secret is the name of the Secret, in the Integration's namespace.
+	secret string
+	// owner is the UID of the Integration that controls the Secret. Whether that is the Integration of this record shows
+	// only when both are known.
+	owner types.UID
+	hash  [sha256.Size]byte
+}
+
+// credentialOf returns the credential in a Secret and the Integration that its label names. It returns false for a Secret
+// that can be nobody's credentials: without the label, not controlled by an Integration, or without a sound client secret.
+func credentialOf(s *corev1.Secret) (credential, types.NamespacedName, bool) {
+	integration := types.NamespacedName{Namespace: s.Namespace, Name: s.Labels[v1alpha1.LabelIntegration]}
+	owner := metav1.GetControllerOf(s)
+	if integration.Name == "" || owner == nil || owner.Kind != "Integration" {
+		return credential{}, integration, false
+	}
+	gv, err := schema.ParseGroupVersion(owner.APIVersion)
+	if err != nil || gv.Group != v1alpha1.GroupVersion.Group {
+		return credential{}, integration, false
+	}
+	secret := s.Data[s.Annotations[v1alpha1.AnnotationClientSecretKey]]
+	if utf8.RuneCount(secret) < v1alpha1.MinClientSecretLength {
+		return credential{}, integration, false
+	}
+	return credential{secret: s.Name, owner: owner.UID, hash: sha256.Sum256(secret)}, integration, true
+}
+
+// hashesOf returns the digests of those credentials that belong to the Integration with the given UID, without duplicates and
+// in a fixed order.
+func hashesOf(credentials []credential, owner types.UID) [][sha256.Size]byte {
+	var hashes [][sha256.Size]byte
+	for _, c := range credentials {
+		if c.owner == owner && !slices.Contains(hashes, c.hash) {
+			hashes = append(hashes, c.hash)
+		}
+	}
+	slices.SortFunc(hashes, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+	return hashes
+}
+
+// secretSink returns the side of the index that takes credentials Secrets.
+func (x *clientIndex) secretSink() secretSink { return secretSink{x} }
+
+type secretSink struct{ index *clientIndex }
+
+func (s secretSink) set(secret *corev1.Secret) {
+	name := types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name}
+	c, integration, ok := credentialOf(secret)
+	s.index.mu.Lock()
+	defer s.index.mu.Unlock()
+	if former, named := s.index.namedBy[name]; named && (!ok || former != integration) {
+		s.index.removeCredential(name)
+	}
+	if !ok {
+		return
+	}
+	s.index.namedBy[name] = integration
+	s.index.changeLocked(integration, func(r *record) {
+		r.credentials = append(without(r.credentials, name.Name), c)
+	})
+}
+
+func (s secretSink) delete(name types.NamespacedName) {
+	s.index.mu.Lock()
+	defer s.index.mu.Unlock()
+	s.index.removeCredential(name)
+}
+
+// removeCredential forgets a Secret, if it is known.
+func (x *clientIndex) removeCredential(name types.NamespacedName) {
+	integration, ok := x.namedBy[name]
+	if !ok {
+		return
+	}
+	delete(x.namedBy, name)
+	x.changeLocked(integration, func(r *record) { r.credentials = without(r.credentials, name.Name) })
+}
+
+// without returns credentials without that of the named Secret.
+func without(credentials []credential, secret string) []credential {
+	return slices.DeleteFunc(credentials, func(c credential) bool { return c.secret == secret })
+}

@@ -1,0 +1,266 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kubestore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+)
+
+// These tests feed the handlers with events in orders that a real API server cannot be made to send at will.
+
+func grantedIntegration(namespace, name, clientID string) *v1alpha1.Integration {
+	i := &v1alpha1.Integration{ObjectMeta: metav1.ObjectMeta{
+		Namespace: namespace, Name: name, UID: types.UID(namespace + "-" + name), ResourceVersion: "1",
+	}}
+	i.Spec.ClientID = clientID
+	i.Status.ClientID = i.WantedClientID()
+	i.Status.Granted = &v1alpha1.Granted{
+		GrantTypes:       []v1alpha1.GrantType{v1alpha1.GrantTypeClientCredentials},
+		Access:           []v1alpha1.Access{{Audience: "https://api.example", Scopes: []string{"read"}}},
+		SigningAlgorithm: v1alpha1.SigningAlgorithmES256,
+		Lifetime:         metav1.Duration{Duration: time.Minute},
+	}
+	return i
+}
+
+func credentialsSecret(i *v1alpha1.Integration, name string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: i.Namespace, Name: name, ResourceVersion: "1",
+			Labels:      map[string]string{v1alpha1.LabelIntegration: i.Name},
+			Annotations: map[string]string{v1alpha1.AnnotationClientSecretKey: "k"},
+			OwnerReferences: []metav1.OwnerReference{
+				*metav1.NewControllerRef(i, v1alpha1.GroupVersion.WithKind("Integration")),
+			},
+		},
+		Data: map[string][]byte{"k": []byte(name + strings.Repeat(".", v1alpha1.MinClientSecretLength))},
+	}
+}
+
+// handlers returns what New registers for the clients.
+func handlers(x *clientIndex) (integrations, secrets toolscache.ResourceEventHandler) {
+	return handler[*v1alpha1.Integration](x.integrationSink()), handler[*corev1.Secret](x.secretSink())
+}
+
+// permutations returns the numbers below n in every order.
+func permutations(n int) [][]int {
+	if n == 0 {
+		return [][]int{nil}
+	}
+	var all [][]int
+	for _, rest := range permutations(n - 1) {
+		for at := range n {
+			all = append(all, slices.Insert(slices.Clone(rest), at, n-1))
+		}
+	}
+	return all
+}
+
+func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
+	deriver := grantedIntegration("home", "app", "")
+	claimer := grantedIntegration("away", "app", "home.app")
+	objects := []any{deriver, claimer, credentialsSecret(deriver, "one"), credentialsSecret(deriver, "two"), credentialsSecret(claimer, "x")}
+	pick := func(x *clientIndex, object any) toolscache.ResourceEventHandler {
+		integrations, secrets := handlers(x)
+		if _, ok := object.(*v1alpha1.Integration); ok {
+			return integrations
+		}
+		return secrets
+	}
+	var want any
+	for _, arrival := range permutations(len(objects)) {
+		x := newClientIndex()
+		for _, at := range arrival {
+			pick(x, objects[at]).OnAdd(objects[at], true)
+		}
+		got, _ := x.client("home.app")
+		if want == nil {
+			want = got
+		}
+		if diff := cmp.Diff(want, any(got)); diff != "" || got.Namespace != "home" || len(got.SecretHashes) != 2 || x.len() != 1 {
+			t.Fatalf("arrival in order %v: client of %s with %d secrets (-want +got):\n%s",
+				arrival, got.Namespace, len(got.SecretHashes), diff)
+		}
+		// They go in the same order, half of them unseen while the API server was away.
+		for n, at := range arrival {
+			gone := objects[at]
+			if n%2 == 0 {
+				name, err := toolscache.MetaNamespaceKeyFunc(gone)
+				if err != nil {
+					t.Fatal(err)
+				}
+				gone = toolscache.DeletedFinalStateUnknown{Key: name, Obj: gone}
+			}
+			pick(x, objects[at]).OnDelete(gone)
+			pick(x, objects[at]).OnDelete(gone)
+		}
+		if x.len() != 0 || len(x.records)+len(x.namedBy)+len(x.claims) != 0 {
+			t.Fatalf("in order %v something is left behind: %d clients, %d records, %d Secrets, %d claims",
+				arrival, x.len(), len(x.records), len(x.namedBy), len(x.claims))
+		}
+	}
+}
+
+func TestASecretThatChangesItsIntegrationLeavesTheFormer(t *testing.T) {
+	x := newClientIndex()
+	integrations, secrets := handlers(x)
+	a, b := grantedIntegration("home", "a", ""), grantedIntegration("home", "b", "")
+	integrations.OnAdd(a, true)
+	integrations.OnAdd(b, true)
+	before, after := credentialsSecret(a, "shared"), credentialsSecret(b, "shared")
+	after.ResourceVersion = "2"
+	secrets.OnAdd(before, true)
+	secrets.OnUpdate(before, after)
+	ca, _ := x.client("home.a")
+	cb, _ := x.client("home.b")
+	if len(ca.SecretHashes) != 0 || len(cb.SecretHashes) != 1 {
+		t.Errorf("a accepts %d secrets and b %d, want 0 and 1", len(ca.SecretHashes), len(cb.SecretHashes))
+	}
+}
+
+func TestARecreatedIntegrationDoesNotInheritSecrets(t *testing.T) {
+	x := newClientIndex()
+	integrations, secrets := handlers(x)
+	former := grantedIntegration("home", "app", "")
+	integrations.OnAdd(former, true)
+	secrets.OnAdd(credentialsSecret(former, "one"), true)
+	recreated := former.DeepCopy()
+	recreated.UID, recreated.ResourceVersion = "new", "2"
+	integrations.OnUpdate(former, recreated)
+	if c, _ := x.client("home.app"); c.UID != "new" || len(c.SecretHashes) != 0 {
+		t.Errorf("client %s of UID %s accepts %d secrets, want none of the former Integration's", c.ID, c.UID, len(c.SecretHashes))
+	}
+}
+
+func TestAResyncPublishesNothing(t *testing.T) {
+	x := newClientIndex()
+	integrations, _ := handlers(x)
+	i := grantedIntegration("home", "app", "")
+	integrations.OnAdd(i, true)
+	before, _ := x.client("home.app")
+	integrations.OnUpdate(i, i.DeepCopy())
+	if after, _ := x.client("home.app"); before != after {
+		t.Error("an update that changes nothing made a new client")
+	}
+	changed := i.DeepCopy()
+	changed.ResourceVersion = "2"
+	integrations.OnUpdate(i, changed)
+	if after, _ := x.client("home.app"); before == after {
+		t.Error("an update was lost")
+	}
+}
+
+func TestAnIncompleteGrantIsNoClient(t *testing.T) {
+	for name, edit := range map[string]func(*v1alpha1.Granted){
+		"no audience":  func(g *v1alpha1.Granted) { g.Access = nil },
+		"no algorithm": func(g *v1alpha1.Granted) { g.SigningAlgorithm = "" },
+		"no lifetime":  func(g *v1alpha1.Granted) { g.Lifetime = metav1.Duration{} },
+	} {
+		i := grantedIntegration("home", "app", "")
+		edit(i.Status.Granted)
+		if got := claimOf(i); got != "" {
+			t.Errorf("%s: the Integration contributes client %s, want none", name, got)
+		}
+	}
+}
+
+func TestReadersMeetWholeClientsWhileEventsArrive(t *testing.T) {
+	x := newClientIndex()
+	integrations, secrets := handlers(x)
+	i := grantedIntegration("home", "app", "")
+	integrations.OnAdd(i, true)
+	stop := make(chan struct{})
+	var readers, writers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				c, ok := x.client("home.app")
+				if !ok || c.UID != "home-app" || len(c.SecretHashes) > 2 || x.len() != 1 {
+					t.Errorf("met client %+v (found %t) among %d", c, ok, x.len())
+					return
+				}
+			}
+		})
+	}
+	for _, name := range []string{"one", "two"} {
+		writers.Go(func() {
+			s := credentialsSecret(i, name)
+			for range 500 {
+				secrets.OnAdd(s, false)
+				secrets.OnDelete(s)
+			}
+			secrets.OnAdd(s, false)
+		})
+	}
+	writers.Go(func() {
+		for n := range 500 {
+			next := i.DeepCopy()
+			next.ResourceVersion = fmt.Sprint(n + 2)
+			next.Spec.Suspend = n%2 == 0
+			integrations.OnUpdate(i, next)
+		}
+	})
+	writers.Wait()
+	close(stop)
+	readers.Wait()
+	if c, _ := x.client("home.app"); len(c.SecretHashes) != 2 {
+		t.Errorf("in the end the client accepts %d secrets, want 2", len(c.SecretHashes))
+	}
+}
+
+// BenchmarkClient measures the look-up on the request path among 10,000 clients, from all processors at once.
+func BenchmarkClient(b *testing.B) {
+	x := newClientIndex()
+	integrations, secrets := handlers(x)
+	for n := range 10_000 {
+		i := grantedIntegration("home", fmt.Sprintf("app-%d", n), "")
+		integrations.OnAdd(i, true)
+		secrets.OnAdd(credentialsSecret(i, i.Name), true)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, ok := x.client("home.app-4711"); !ok {
+				b.Error("client not found")
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkTenThousandIntegrations measures what the index adds to the informers' own memory.
+func BenchmarkTenThousandIntegrations(b *testing.B) {
+	all := make([]*v1alpha1.Integration, 10_000)
+	credentials := make([]*corev1.Secret, len(all))
+	for n := range all {
+		all[n] = grantedIntegration("home", fmt.Sprintf("app-%d", n), "")
+		credentials[n] = credentialsSecret(all[n], all[n].Name)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		integrations, secrets := handlers(newClientIndex())
+		for n := range all {
+			integrations.OnAdd(all[n], true)
+			secrets.OnAdd(credentials[n], true)
+		}
+	}
+}
