@@ -1,0 +1,303 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/internal/testplane"
+)
+
+const operatorNamespace = "integration-operator-system"
+
+var (
+	k8sClient  client.Client
+	kubeconfig string
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	env, err := testplane.New()
+	if err != nil {
+		return 1, err
+	}
+	// config/default brings the CRDs itself.
+	env.CRDDirectoryPaths = nil
+	dir, err := os.MkdirTemp("", "config-test-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return testplane.Run(env, func() int {
+		kubeconfig = filepath.Join(dir, "kubeconfig")
+		s := runtime.NewScheme()
+		for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, v1alpha1.AddToScheme} {
+			if err := add(s); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+		}
+		if err := os.WriteFile(kubeconfig, env.KubeConfig, 0o600); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if k8sClient, err = client.New(env.Config, client.Options{Scheme: s}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if err := install(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	})
+}
+
+// install does what a user does: apply config/default with kubectl, and wait for the API.
+func install(ctx context.Context) error {
+	if out, err := kubectl(ctx, "apply", "--server-side", "-k", "default"); err != nil {
+		return fmt.Errorf("apply config/default: %w: %s", err, out)
+	}
+	out, err := kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s", "crd/integrations.integration-operator.io")
+	if err != nil {
+		return fmt.Errorf("wait for the API: %w: %s", err, out)
+	}
+	return nil
+}
+
+// kubectl runs the control plane's kubectl in this folder and returns all that it printed.
+func kubectl(ctx context.Context, args ...string) (string, error) {
+	path, err := testplane.Kubectl()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, path, append([]string{"--kubeconfig", kubeconfig}, args...)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	return out.String(), err
+}
+
+func TestApplyingConfigAgainChangesNothingAndWarnsOfNothing(t *testing.T) {
+	out, err := kubectl(t.Context(), "apply", "--server-side", "-k", "default")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	// Among others, warnings are how the API server says that a Pod breaks the namespace's pod-security level.
+	if strings.Contains(out, "Warning") {
+		t.Errorf("kubectl warns:\n%s", out)
+	}
+	if out, err := kubectl(t.Context(), "diff", "--server-side", "-k", "default"); err != nil {
+		t.Errorf("want no difference, got %v:\n%s", err, out)
+	}
+}
+
+func TestSamplesApply(t *testing.T) {
+	if out, err := kubectl(t.Context(), "create", "namespace", "shop"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err := kubectl(t.Context(), "apply", "--server-side", "-k", "samples")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var got v1alpha1.IntegrationList
+	if err := k8sClient.List(t.Context(), &got, client.InNamespace("shop")); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, intg := range got.Items {
+		names = append(names, intg.Name)
+	}
+	if diff := cmp.Diff([]string{"order-sync", "stock-report"}, names); diff != "" {
+		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheAPIServerTakesThePodsOfTheDeployment(t *testing.T) {
+	deployment := getDeployment(t)
+	pod := &corev1.Pod{ObjectMeta: deployment.Spec.Template.ObjectMeta, Spec: deployment.Spec.Template.Spec}
+	pod.Name, pod.Namespace = "as-deployed", operatorNamespace
+	if err := k8sClient.Create(t.Context(), pod, client.DryRunAll); err != nil {
+		t.Errorf("the namespace's pod-security level: %v", err)
+	}
+	pod.ResourceVersion = ""
+	pod.Spec.Containers[0].SecurityContext.AllowPrivilegeEscalation = nil
+	if err := k8sClient.Create(t.Context(), pod, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "restricted") {
+		t.Errorf("want the namespace to refuse a Pod that is not restricted, got %v", err)
+	}
+}
+
+func TestServicesAndBudgetSelectThePodsAndTheirPorts(t *testing.T) {
+	deployment := getDeployment(t)
+	template := deployment.Spec.Template
+	ports := map[string]int32{}
+	for _, port := range template.Spec.Containers[0].Ports {
+		ports[port.Name] = port.ContainerPort
+	}
+	if diff := cmp.Diff(map[string]int32{"token": 8443, "metrics": 8080, "health": 8081}, ports); diff != "" {
+		t.Errorf("container ports (-want +got):\n%s", diff)
+	}
+	for name, wantPort := range map[string]int32{"integration-operator-token-server": 443, "integration-operator-metrics": 8080} {
+		var service corev1.Service
+		if err := k8sClient.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: name}, &service); err != nil {
+			t.Fatal(err)
+		}
+		if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(template.Labels)) {
+			t.Errorf("Service %s selects %v, which the Pods with %v are not", name, service.Spec.Selector, template.Labels)
+		}
+		port := service.Spec.Ports[0]
+		if port.Port != wantPort || ports[port.TargetPort.StrVal] == 0 {
+			t.Errorf("Service %s maps port %d to %s: want %d and a port of the container", name, port.Port, port.TargetPort.StrVal, wantPort)
+		}
+	}
+	var budget policyv1.PodDisruptionBudget
+	if err := k8sClient.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: "integration-operator"}, &budget); err != nil {
+		t.Fatal(err)
+	}
+	if selector, err := metav1.LabelSelectorAsSelector(budget.Spec.Selector); err != nil || !selector.Matches(labels.Set(template.Labels)) {
+		t.Errorf("the budget selects %v, which the Pods with %v are not (%v)", budget.Spec.Selector, template.Labels, err)
+	}
+	if got, want := *deployment.Spec.Replicas, int32(2); got != want {
+		t.Errorf("replicas are %d, want %d", got, want)
+	}
+}
+
+func getDeployment(t *testing.T) *appsv1.Deployment {
+	t.Helper()
+	var deployment appsv1.Deployment
+	if err := k8sClient.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: "controller-manager"}, &deployment); err != nil {
+		t.Fatal(err)
+	}
+	return &deployment
+}
+
+// allowed asks the API server whether a user may do something.
+func allowed(t *testing.T, user string, attributes authorizationv1.ResourceAttributes) bool {
+	t.Helper()
+	review := &authorizationv1.SubjectAccessReview{
+		Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &attributes},
+	}
+	if err := k8sClient.Create(t.Context(), review); err != nil {
+		t.Fatal(err)
+	}
+	return review.Status.Allowed
+}
+
+func TestWhatUsersOfTheRolesMayDo(t *testing.T) {
+	// The controller manager, which is not part of this control plane, aggregates the roles into view, edit and admin; here
+	// each role is bound alone.
+	for user, role := range map[string]string{"eve-editor": "integration-editor", "vic-viewer": "integration-viewer"} {
+		binding := &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: user, Namespace: metav1.NamespaceDefault},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+		}
+		if err := k8sClient.Create(t.Context(), binding); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads := []string{"get", "list", "watch"}
+	writes := []string{"create", "update", "patch", "delete", "deletecollection"}
+	for _, test := range []struct {
+		name, user, resource, subresource string
+		verbs                             []string
+		want                              bool
+	}{
+		{"an editor reads Integrations", "eve-editor", "integrations", "", reads, true},
+		{"an editor writes Integrations", "eve-editor", "integrations", "", writes, true},
+		{"an editor may not write what is granted", "eve-editor", "integrations", "status", writes, false},
+		{"an editor may not touch finalizers by the subresource", "eve-editor", "integrations", "finalizers", writes, false},
+		{"a viewer reads Integrations", "vic-viewer", "integrations", "", reads, true},
+		{"a viewer writes no Integrations", "vic-viewer", "integrations", "", writes, false},
+		{"a viewer may not write what is granted", "vic-viewer", "integrations", "status", writes, false},
+		{"a stranger reads no Integrations", "stranger", "integrations", "", reads, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, verb := range test.verbs {
+				got := allowed(t, test.user, authorizationv1.ResourceAttributes{
+					Namespace: metav1.NamespaceDefault, Verb: verb,
+					Group: v1alpha1.GroupVersion.Group, Resource: test.resource, Subresource: test.subresource,
+				})
+				if got != test.want {
+					t.Errorf("%s: allowed is %v, want %v", verb, got, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestRolesAreAggregatedIntoViewEditAndAdmin(t *testing.T) {
+	for role, want := range map[string][]string{"integration-editor": {"admin", "edit"}, "integration-viewer": {"view"}} {
+		var got rbacv1.ClusterRole
+		if err := k8sClient.Get(t.Context(), client.ObjectKey{Name: role}, &got); err != nil {
+			t.Fatal(err)
+		}
+		var aggregated []string
+		for _, target := range []string{"admin", "edit", "view"} {
+			if got.Labels["rbac.authorization.k8s.io/aggregate-to-"+target] == "true" {
+				aggregated = append(aggregated, target)
+			}
+		}
+		if diff := cmp.Diff(want, aggregated); diff != "" {
+			t.Errorf("%s is aggregated into (-want +got):\n%s", role, diff)
+		}
+	}
+}
+
+func TestWhatTheManagerMayDo(t *testing.T) {
+	deployment := getDeployment(t)
+	user := "system:serviceaccount:" + operatorNamespace + ":" + deployment.Spec.Template.Spec.ServiceAccountName
+	type attributes = authorizationv1.ResourceAttributes
+	const group = "integration-operator.io"
+	for _, test := range []struct {
+		name string
+		ask  attributes
+		want bool
+	}{
+		{"it patches the status of Integrations", attributes{Namespace: "shop", Verb: "patch", Group: group, Resource: "integrations", Subresource: "status"}, true},
+		{"it never writes a spec", attributes{Namespace: "shop", Verb: "update", Group: group, Resource: "integrations"}, false},
+		{"it never makes an Integration", attributes{Namespace: "shop", Verb: "create", Group: group, Resource: "integrations"}, false},
+		{"it never deletes an Integration", attributes{Namespace: "shop", Verb: "delete", Group: group, Resource: "integrations"}, false},
+		{"it makes Secrets", attributes{Namespace: "shop", Verb: "create", Resource: "secrets"}, true},
+		{"it takes part in the election", attributes{Namespace: operatorNamespace, Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Name: "integration-operator-leader"}, true},
+		{"it touches no other lease", attributes{Namespace: operatorNamespace, Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Name: "another"}, false},
+		{"it has no lease elsewhere", attributes{Namespace: "kube-system", Verb: "update", Group: "coordination.k8s.io", Resource: "leases"}, false},
+		{"it grants nobody anything", attributes{Verb: "create", Group: rbacv1.GroupName, Resource: "clusterroles"}, false},
+		{"it runs no Pods", attributes{Namespace: operatorNamespace, Verb: "create", Resource: "pods"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := allowed(t, user, test.ask); got != test.want {
+				t.Errorf("allowed is %v, want %v", got, test.want)
+			}
+		})
+	}
+}
