@@ -25,6 +25,9 @@ import (
 // minSigningKeyRotation leaves a key time to sign after it was published for twice the JWKS' max-age.
 const minSigningKeyRotation = 4 * v1alpha1.JWKSMaxAge
 
+// maxShutdownDelay leaves requests in flight time to end within the Pod's grace period.
+const maxShutdownDelay = 30 * time.Second
+
 // Options is everything that can be chosen about a manager.
 type Options struct {
 	// IssuerURL is the token server's own URL as clients see it, without a trailing slash.
@@ -124,8 +127,8 @@ func (o *Options) Validate() error {
 		errs = append(errs, fmt.Errorf("--signing-key-rotation=%s is too short: verifiers cache the keys, so write at least %s",
 			o.SigningKeyRotation, minSigningKeyRotation))
 	}
-	if o.ShutdownDelay < 0 || o.ShutdownDelay > time.Minute {
-		errs = append(errs, fmt.Errorf("--shutdown-delay=%s is out of range: write 0s to 1m", o.ShutdownDelay))
+	if o.ShutdownDelay < 0 || o.ShutdownDelay > maxShutdownDelay {
+		errs = append(errs, fmt.Errorf("--shutdown-delay=%s is out of range: write 0s to %s", o.ShutdownDelay, maxShutdownDelay))
 	}
 	return errors.Join(errs...)
 }

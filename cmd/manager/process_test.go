@@ -46,6 +46,8 @@ type replica struct {
 	health  string
 	metrics string
 	log     string
+	// mayFail says that the test brings about what the manager rightly logs as an error.
+	mayFail bool
 }
 
 // freePort returns a loopback port that nobody listens on.
@@ -93,9 +95,13 @@ func startReplica(t *testing.T, issuer, bind string, args ...string) *replica {
 	go func() { r.exited <- r.process.Wait() }()
 	t.Cleanup(func() {
 		_ = r.process.Process.Kill()
+		lines := strings.Split(r.logged(), "\n")
+		for _, line := range lines {
+			if strings.Contains(line, `"level":"ERROR"`) && !r.mayFail {
+				t.Errorf("the manager logged an error: %s", line)
+			}
+		}
 		if t.Failed() {
-			content, _ := os.ReadFile(r.log)
-			lines := strings.Split(string(content), "\n")
 			t.Logf("the end of the manager's log:\n%s", strings.Join(lines[max(0, len(lines)-40):], "\n"))
 		}
 	})
@@ -137,7 +143,7 @@ func (r *replica) kill() {
 	if err := r.process.Process.Kill(); err != nil {
 		r.t.Fatal(err)
 	}
-	<-r.exited
+	r.exited <- <-r.exited // It has ended, however: a kill is no clean exit.
 }
 
 // terminate asks the process to end and returns how it did.

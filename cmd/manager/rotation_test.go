@@ -62,16 +62,7 @@ type cachingVerifier struct {
 func (v *cachingVerifier) verify(t *testing.T, token string) {
 	t.Helper()
 	if !v.clock.Now().Before(v.stale) {
-		resp := fetch(t, v.jwksURL)
-		if err := json.NewDecoder(resp.Body).Decode(&v.keys); err != nil {
-			t.Fatal(err)
-		}
-		_, seconds, _ := strings.Cut(resp.Header.Get("Cache-Control"), "max-age=")
-		maxAge, err := strconv.Atoi(seconds)
-		if err != nil || maxAge == 0 {
-			t.Fatalf("Cache-Control %q", resp.Header.Get("Cache-Control"))
-		}
-		v.stale = v.clock.Now().Add(time.Duration(maxAge) * time.Second)
+		v.refresh(t)
 	}
 	_, err := jwt.Parse(token, func(token *jwt.Token) (any, error) {
 		kid, _ := token.Header["kid"].(string)
@@ -86,9 +77,10 @@ func (v *cachingVerifier) verify(t *testing.T, token string) {
 	}
 }
 
-func fetch(t *testing.T, url string) *http.Response {
+// refresh reads the published keys and how long they may be cached.
+func (v *cachingVerifier) refresh(t *testing.T) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.jwksURL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +88,16 @@ func fetch(t *testing.T, url string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = resp.Body.Close() })
-	return resp
+	defer func() { _ = resp.Body.Close() }()
+	if err := json.NewDecoder(resp.Body).Decode(&v.keys); err != nil {
+		t.Fatal(err)
+	}
+	_, seconds, _ := strings.Cut(resp.Header.Get("Cache-Control"), "max-age=")
+	maxAge, err := strconv.Atoi(seconds)
+	if err != nil || maxAge == 0 {
+		t.Fatalf("Cache-Control %q", resp.Header.Get("Cache-Control"))
+	}
+	v.stale = v.clock.Now().Add(time.Duration(maxAge) * time.Second)
 }
 
 // rotationBench is both halves without their own clocks: the key controller is called just when it asked to be, and the token server

@@ -41,8 +41,9 @@ import (
 const (
 	// preflightTimeout bounds the first question to the API server.
 	preflightTimeout = 10 * time.Second
-	// gracefulShutdown is longer than the longest shutdown delay and drain, and shorter than the Pod's grace period is told to be.
-	gracefulShutdown = 50 * time.Second
+	// gracefulShutdown is as long as the longest shutdown delay and the drain after it, with five seconds to spare; config/manager
+	// gives the Pod 60 s.
+	gracefulShutdown = maxShutdownDelay + 25*time.Second
 	// maxConcurrentReconciles keeps the API server busy while single calls wait.
 	maxConcurrentReconciles = 16
 )
