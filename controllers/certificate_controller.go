@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -74,29 +75,23 @@ func (r *CertificateReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	serving, err := r.get(ctx, v1alpha1.ServingCertificateSecretName, string(corev1.SecretTypeTLS))
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	ca, created, caWake, err := pki.RenewAuthority(authorityOf(caSecret), now)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("renew the certificate authority in Secret %s/%s: %w", caSecret.Namespace, caSecret.Name, err)
 	}
-	kind, note := corev1.EventTypeNormal, "published a new certificate authority; it signs later"
-	if created {
-		note = "made a certificate authority"
-		if caSecret.ResourceVersion != "" {
-			kind, note = corev1.EventTypeWarning, "the certificate authority was damaged: made a new one, and clients have to read ca.crt again"
-		}
-	}
+	kind, note := tell(caSecret, serving, ca, created)
 	if err := r.put(ctx, caSecret, map[string][]byte{
 		v1alpha1.KeyCertificate: ca.Current.Certificate, v1alpha1.KeyCertificateKey: ca.Current.Key,
 		v1alpha1.KeyNextCertificate: ca.Next.Certificate, v1alpha1.KeyNextCertificateKey: ca.Next.Key,
 		v1alpha1.KeyCABundle: ca.Bundle,
 	}, kind, v1alpha1.ReasonCertificateAuthorityCreated, note); err != nil {
-		return ctrl.Result{}, err
+		return outcomeOf(err)
 	}
 
-	serving, err := r.get(ctx, v1alpha1.ServingCertificateSecretName, string(corev1.SecretTypeTLS))
-	if err != nil {
-		return ctrl.Result{}, err
-	}
 	current := pki.Pair{Certificate: serving.Data[v1alpha1.KeyCertificate], Key: serving.Data[v1alpha1.KeyCertificateKey]}
 	renewed, wake, err := pki.RenewCertificate(current, ca.Current, r.Hosts, now)
 	if err != nil {
@@ -105,12 +100,28 @@ func (r *CertificateReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (
 	if err := r.put(ctx, serving, map[string][]byte{
 		v1alpha1.KeyCertificate: renewed.Certificate, v1alpha1.KeyCertificateKey: renewed.Key, v1alpha1.KeyCABundle: ca.Bundle,
 	}, corev1.EventTypeNormal, v1alpha1.ReasonServingCertificateIssued, fmt.Sprintf("issued a serving certificate for %v", r.Hosts)); err != nil {
-		return ctrl.Result{}, err
+		return outcomeOf(err)
 	}
 	if caWake.Before(wake) {
 		wake = caWake
 	}
 	return ctrl.Result{RequeueAfter: max(wake.Sub(now), time.Second)}, nil
+}
+
+// tell says what became of the CA in a Secret. There was one before if it is there, or a serving certificate is that it must have signed.
+func tell(before, serving *corev1.Secret, after pki.Authority, created bool) (kind, note string) {
+	switch {
+	case created && before.ResourceVersion == "" && serving.ResourceVersion == "":
+		return corev1.EventTypeNormal, "made a certificate authority"
+	case created:
+		return corev1.EventTypeWarning, "the certificate authority was lost: made a new one, and clients have to read ca.crt again"
+	case !bytes.Equal(before.Data[v1alpha1.KeyCertificate], after.Current.Certificate):
+		return corev1.EventTypeNormal, "the certificate authority that was published before signs now"
+	case len(after.Next.Certificate) > 0 && !bytes.Equal(before.Data[v1alpha1.KeyNextCertificate], after.Next.Certificate):
+		return corev1.EventTypeNormal, "published a new certificate authority; it signs later"
+	default:
+		return corev1.EventTypeNormal, "corrected the certificates that clients should trust"
+	}
 }
 
 // get returns one of the two Secrets; without a resource version when it does not exist. One of another type, which the API server
@@ -125,7 +136,7 @@ func (r *CertificateReconciler) get(ctx context.Context, name string, secretType
 		}, nil
 	}
 	if err == nil && string(secret.Type) != secretType {
-		return nil, fmt.Errorf("Secret %s has type %s, want %s: delete it, and it is made anew", key, secret.Type, secretType)
+		return nil, fmt.Errorf("use Secret %s: it has type %s, want %s: delete it, and it is made anew", key, secret.Type, secretType)
 	}
 	return secret, wrap(err, "get Secret %s", key)
 }

@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -108,8 +107,11 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 			break
 		}
 	}
-	if apierrors.IsConflict(s.err) || ctx.Err() != nil {
-		return ctrl.Result{}, s.err // Lost a race or leadership: says nothing about the Integration.
+	if ctx.Err() != nil {
+		return ctrl.Result{}, errors.Join(s.err, ctx.Err()) // Out of time, or no leader any more: says nothing about the Integration.
+	}
+	if lostRace(s.err) {
+		return outcomeOf(s.err)
 	}
 	if err := r.patchStatus(ctx, s); err != nil {
 		return ctrl.Result{}, errors.Join(s.err, err)

@@ -7,11 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,8 +24,10 @@ import (
 )
 
 const (
-	// conflictRetry is how often a Secret that is in the way is looked at: it lacks the label that would make it watched.
-	conflictRetry = time.Minute
+	// stuckRetry is how often what no watch tells of is looked at: a Secret in the way, which lacks the label, and an admission policy.
+	stuckRetry = time.Minute
+	// readBackInterval is how often the cache is asked for a Secret just written.
+	readBackInterval = 5 * time.Millisecond
 	// pendingRetry is the safety net behind the watches that tell when something pending has come.
 	pendingRetry = 30 * time.Second
 )
@@ -117,7 +122,7 @@ func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) err
 
 	labelled := &corev1.SecretList{}
 	if err := r.Client.List(ctx, labelled, client.InNamespace(s.intg.Namespace), client.DisableReadYourWritesConsistency,
-		client.MatchingLabels{v1alpha1.LabelIntegration: s.intg.Name}); err != nil {
+		client.MatchingFields{indexIntegration: s.intg.Name}); err != nil {
 		return fmt.Errorf("list the Secrets of Integration %s: %w", client.ObjectKeyFromObject(s.intg), err)
 	}
 	for i := range labelled.Items {
@@ -138,7 +143,7 @@ func (r *IntegrationReconciler) mayBeHidden(s *scope) bool {
 func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) error {
 	input := credentials.Input{
 		Integration: s.intg, Existing: s.existing, Values: s.values,
-		Established: s.intg.Status.Credentials != nil && s.intg.Status.Credentials.SecretName == s.intg.SecretName(),
+		Established: s.intg.Status.Credentials != nil,
 		SpecChanged: s.intg.Status.ObservedGeneration != s.intg.Generation,
 	}
 	if len(s.former) > 0 {
@@ -157,13 +162,13 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 		err = r.apply(ctx, decision, s.existing)
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
-		return &terminalError{reason: v1alpha1.ReasonSecretRejected, message: fmt.Sprintf(
-			"the API server refuses Secret %s/%s, correct spec.secret: %v", s.intg.Namespace, s.intg.SecretName(), sanitize(err))}
+		return &terminalError{reason: v1alpha1.ReasonSecretRejected, retryAfter: stuckRetry, message: fmt.Sprintf(
+			"the API server refuses Secret %s/%s, correct spec.secret or the admission policy: %s",
+			s.intg.Namespace, s.intg.SecretName(), causesOf(err))}
 	}
 	if err != nil {
 		return err
 	}
-	s.secretReady = true
 	if decision.Reason != "" {
 		kind := corev1.EventTypeNormal
 		if decision.Warn {
@@ -171,7 +176,24 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 		}
 		r.Recorder.Eventf(s.intg, nil, kind, decision.Reason, "RestoreSecret", "%s", decision.Message)
 	}
+	if decision.Action != credentials.None {
+		if err := r.readBack(ctx, client.ObjectKeyFromObject(decision.Secret)); err != nil {
+			return err
+		}
+	}
+	s.secretReady = true
 	return nil
+}
+
+// readBack waits until the cache shows a Secret just written. Ready is not said before this process has seen the Secret by its watch,
+// as the token server does, so that a client that waits for Ready gets its token. The client's own read-your-writes does not wait
+// long enough: the cache has a watch for the operator's namespace and one for the others, and takes news from either for both.
+func (r *IntegrationReconciler) readBack(ctx context.Context, key client.ObjectKey) error {
+	err := wait.PollUntilContextCancel(ctx, readBackInterval, true, func(ctx context.Context) (bool, error) {
+		err := r.Client.Get(ctx, key, &corev1.Secret{})
+		return err == nil, client.IgnoreNotFound(err)
+	})
+	return wrap(err, "read Secret %s back", key)
 }
 
 // apply carries out a decision. Every write is guarded: a create by the name being free, the others by the resource version or UID
@@ -182,13 +204,15 @@ func (r *IntegrationReconciler) apply(ctx context.Context, d credentials.Decisio
 	case credentials.None:
 		return nil
 	case credentials.Refuse:
-		return &terminalError{reason: d.Reason, message: d.Message, retryAfter: conflictRetry}
+		return &terminalError{reason: d.Reason, message: d.Message, retryAfter: stuckRetry}
 	case credentials.Update:
 		log.Info("updating the Secret", "secret", d.Secret.Name)
 		return wrap(r.Client.Update(ctx, d.Secret), "update Secret %s/%s", d.Secret.Namespace, d.Secret.Name)
 	case credentials.Replace:
 		log.Info("replacing the Secret", "secret", d.Secret.Name)
-		if err := r.Client.Delete(ctx, existing, client.Preconditions{UID: &existing.UID, ResourceVersion: &existing.ResourceVersion}); err != nil {
+		// Without its label the cache does not show the Secret and never sees it go: whoever waited for that would wait for ever.
+		if err := r.Client.Delete(ctx, existing, client.DisableReadYourWritesConsistency,
+			client.Preconditions{UID: &existing.UID, ResourceVersion: &existing.ResourceVersion}); err != nil {
 			return fmt.Errorf("delete Secret %s/%s to replace it: %w", existing.Namespace, existing.Name, err)
 		}
 	case credentials.Create:
@@ -207,7 +231,10 @@ func (r *IntegrationReconciler) removeFormerSecrets(ctx context.Context, s *scop
 			if err := r.Client.Update(ctx, released); err != nil {
 				return fmt.Errorf("release Secret %s/%s: %w", former.Namespace, former.Name, err)
 			}
-		} else if err := r.Client.Delete(ctx, former, client.Preconditions{UID: &former.UID}); client.IgnoreNotFound(err) != nil {
+		} else if err := r.Client.Delete(ctx, former, client.DisableReadYourWritesConsistency,
+			client.Preconditions{UID: &former.UID}); apierrors.IsNotFound(err) {
+			continue // An earlier pass deleted it, and told of it; the cache does not know yet.
+		} else if err != nil {
 			return fmt.Errorf("delete Secret %s/%s: %w", former.Namespace, former.Name, err)
 		}
 		r.Recorder.Eventf(s.intg, nil, corev1.EventTypeNormal, v1alpha1.ReasonSecretReplaced, "RemoveSecret",
@@ -225,7 +252,7 @@ func (r *IntegrationReconciler) awaitSigningKey(ctx context.Context, s *scope) e
 		}); err != nil {
 		return fmt.Errorf("list the signing keys for %s: %w", s.granted.SigningAlgorithm, err)
 	}
-	if len(keys.Items) == 0 {
+	if !slices.ContainsFunc(keys.Items, func(key corev1.Secret) bool { return key.Type == v1alpha1.SecretTypeSigningKey }) {
 		return &waitingError{reason: v1alpha1.ReasonSigningKeyPending, retryAfter: pendingRetry, message: fmt.Sprintf(
 			"the signing key for %s is being made", s.granted.SigningAlgorithm)}
 	}
@@ -233,16 +260,20 @@ func (r *IntegrationReconciler) awaitSigningKey(ctx context.Context, s *scope) e
 	return nil
 }
 
-// sanitize returns the causes that the API server names, without the object that it was sent.
-func sanitize(err error) error {
+// causesOf returns the fields that the API server objects to, without the object that it was sent.
+func causesOf(err error) string {
+	var causes []string
 	var status *apierrors.StatusError
-	if !errors.As(err, &status) || status.ErrStatus.Details == nil || len(status.ErrStatus.Details.Causes) == 0 {
-		return errors.New("it gives no cause")
+	if errors.As(err, &status) && status.ErrStatus.Details != nil {
+		for _, cause := range status.ErrStatus.Details.Causes {
+			// The message may quote the value; the field does not.
+			if cause.Field != "" {
+				causes = append(causes, fmt.Sprintf("%s: %s", cause.Field, cause.Type))
+			}
+		}
 	}
-	var causes []error
-	for _, cause := range status.ErrStatus.Details.Causes {
-		// The message may quote the value; the field does not.
-		causes = append(causes, fmt.Errorf("%s: %s", cause.Field, cause.Type))
+	if len(causes) == 0 {
+		return "it names no field"
 	}
-	return errors.Join(causes...)
+	return strings.Join(causes, ", ")
 }

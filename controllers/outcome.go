@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -28,6 +29,15 @@ type terminalError struct {
 
 func (e *terminalError) Error() string { return e.message }
 
+// raceRetry is how soon a pass that lost a race is done again.
+const raceRetry = time.Second
+
+// lostRace reports whether somebody wrote first: another leader that has not noticed yet that it leads no more, a person, or this
+// process itself while the cache lags. It says nothing about the object, and the next look tells.
+func lostRace(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
+}
+
 // outcomeOf maps how the phases ended to what controller-runtime does next. Every other error is transient: it is returned, and
 // tried again with a growing delay.
 func outcomeOf(err error) (ctrl.Result, error) {
@@ -36,6 +46,8 @@ func outcomeOf(err error) (ctrl.Result, error) {
 	switch {
 	case err == nil:
 		return ctrl.Result{}, nil
+	case lostRace(err):
+		return ctrl.Result{RequeueAfter: raceRetry}, nil
 	case errors.As(err, &waiting):
 		return ctrl.Result{RequeueAfter: waiting.retryAfter}, nil
 	case errors.As(err, &terminal) && terminal.retryAfter > 0:

@@ -6,11 +6,13 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -56,28 +58,40 @@ func (r *SigningKeyReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("signing-key").
 		WatchesRawSource(source.Channel(start, algorithm)).
-		Watches(&v1alpha1.Integration{}, algorithm, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Integration{}, algorithm, builder.WithPredicates(
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: leftAlgorithm}))).
 		Watches(&corev1.Secret{}, algorithm).
 		WithOptions(controller.Options{ReconciliationTimeout: reconcileTimeout}).
 		Complete(r)
 	return wrap(err, "set up the signing key controller")
 }
 
-// algorithm maps an Integration, and a signing key's Secret, to the algorithm concerned.
+// algorithm maps an Integration, and a signing key's Secret, to the algorithms concerned: for an Integration what it asks for, and what
+// it was granted before.
 func (r *SigningKeyReconciler) algorithm(_ context.Context, obj client.Object) []ctrl.Request {
-	var name string
+	var names []string
 	switch o := obj.(type) {
 	case *v1alpha1.Integration:
-		name = string(o.SigningAlgorithm())
+		names = []string{string(o.SigningAlgorithm()), grantedAlgorithm(o)}
 	case *corev1.Secret:
 		if o.Namespace == r.OperatorNamespace {
-			name = o.Labels[v1alpha1.LabelSigningKey]
+			names = []string{o.Labels[v1alpha1.LabelSigningKey]}
 		}
 	}
-	if name == "" {
-		return nil
+	var requests []ctrl.Request
+	for _, name := range names {
+		if name != "" {
+			requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: r.OperatorNamespace, Name: name}})
+		}
 	}
-	return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: r.OperatorNamespace, Name: name}}}
+	return requests
+}
+
+// leftAlgorithm lets through that an Integration's tokens are signed by another algorithm from now on: the former may be needed no more.
+func leftAlgorithm(e event.UpdateEvent) bool {
+	before, ok := e.ObjectOld.(*v1alpha1.Integration)
+	after, also := e.ObjectNew.(*v1alpha1.Integration)
+	return ok && also && grantedAlgorithm(before) != "" && grantedAlgorithm(before) != grantedAlgorithm(after)
 }
 
 // Reconcile moves the keys of one algorithm on.
@@ -88,7 +102,10 @@ func (r *SigningKeyReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		client.MatchingLabels{v1alpha1.LabelSigningKey: req.Name}); err != nil {
 		return ctrl.Result{}, fmt.Errorf("list the signing keys for %s: %w", algorithm, err)
 	}
-	needed, err := r.any(ctx, indexAlgorithm, algorithm)
+	secrets.Items = slices.DeleteFunc(secrets.Items, func(secret corev1.Secret) bool {
+		return secret.Type != v1alpha1.SecretTypeSigningKey // Somebody else's, whatever its labels say.
+	})
+	wanted, err := r.any(ctx, indexAlgorithm, algorithm)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -106,14 +123,16 @@ func (r *SigningKeyReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		keys = append(keys, keyOf(algorithm, secret))
 	}
 	steps, wake := keyring.Plan(keyring.Input{
-		Now: now, Keys: keys, HadKey: hadKey, Needed: needed || algorithm == DefaultAlgorithm,
+		Now: now, Keys: keys, HadKey: hadKey,
+		// What was granted is in use until something else is granted, whatever spec asks for by now.
+		Needed: wanted || hadKey || algorithm == DefaultAlgorithm,
 		Schedule: keyring.Schedule{
 			RotateEvery: r.RotateEvery, PublishFor: 2 * v1alpha1.JWKSMaxAge, KeepFor: v1alpha1.MaxTokenLifetime + keySlack,
 		},
 	})
 	for _, step := range steps {
 		if err := r.take(ctx, algorithm, step, byName, now); err != nil {
-			return ctrl.Result{}, err
+			return outcomeOf(err)
 		}
 	}
 	if wake.IsZero() {
@@ -143,7 +162,11 @@ func (r *SigningKeyReconciler) take(
 		if err != nil {
 			return err
 		}
-		secret = newKeySecret(r.OperatorNamespace, nextName(algorithm, secrets), algorithm, step.State, pemBytes, now)
+		name, err := r.nextName(ctx, algorithm, secrets)
+		if err != nil {
+			return err
+		}
+		secret = newKeySecret(r.OperatorNamespace, name, algorithm, step.State, pemBytes, now)
 		if err := r.Client.Create(ctx, secret); err != nil {
 			return fmt.Errorf("create signing key %s: %w", secret.Name, err)
 		}
@@ -221,8 +244,11 @@ func mark(secret *corev1.Secret, state, annotation string, at time.Time) {
 	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, annotation, at.UTC().Format(time.RFC3339))
 }
 
-// nextName numbers keys upwards, so that two passes that make the same key at once collide instead of making two.
-func nextName(algorithm v1alpha1.SigningAlgorithm, secrets map[string]*corev1.Secret) string {
+// nextName numbers keys upwards, so that two passes that make the same key at once collide instead of making two. It passes over
+// Secrets that are no keys, such as a key that has lost its label.
+func (r *SigningKeyReconciler) nextName(
+	ctx context.Context, algorithm v1alpha1.SigningAlgorithm, secrets map[string]*corev1.Secret,
+) (string, error) {
 	prefix := "signing-key-" + strings.ToLower(string(algorithm)) + "-"
 	highest := 0
 	for name := range secrets {
@@ -230,5 +256,15 @@ func nextName(algorithm v1alpha1.SigningAlgorithm, secrets map[string]*corev1.Se
 			highest = max(highest, n)
 		}
 	}
-	return prefix + strconv.Itoa(highest+1)
+	for {
+		highest++
+		key := client.ObjectKey{Namespace: r.OperatorNamespace, Name: prefix + strconv.Itoa(highest)}
+		err := r.Client.Get(ctx, key, &corev1.Secret{}, client.UnsafeDisableDeepCopy)
+		switch {
+		case apierrors.IsNotFound(err):
+			return key.Name, nil
+		case err != nil:
+			return "", fmt.Errorf("look whether Secret %s is free: %w", key, err)
+		}
+	}
 }

@@ -15,7 +15,7 @@ const (
 	// ConditionReconciling is True while the operator is working towards spec or waiting for something that will come by
 	// itself. Negative polarity, as kstatus defines it.
 	//
-	// Reasons for True: Progressing, CertificateAuthorityPending, SigningKeyPending, ReconcileError.
+	// Reasons for True: CertificateAuthorityPending, SigningKeyPending, ReconcileError.
 	// Reasons for False: Idle.
 	ConditionReconciling = "Reconciling"
 
@@ -41,8 +41,6 @@ const (
 	ReasonSuspended = "Suspended"
 	// ReasonIdle: nothing is being worked on, and nothing is in the way.
 	ReasonIdle = "Idle"
-	// ReasonProgressing: the operator has not finished its first pass over this generation.
-	ReasonProgressing = "Progressing"
 	// ReasonReconcileError: a pass failed and will be tried again; the message says what failed.
 	ReasonReconcileError = "ReconcileError"
 	// ReasonSecretReady: the credentials Secret is there and complete.

@@ -89,8 +89,10 @@ const (
 	// MinTokenLifetime and MaxTokenLifetime bound spec.token.lifetime; the schema says the same.
 	MinTokenLifetime = time.Minute
 	MaxTokenLifetime = 24 * time.Hour
-	// MinClientSecretLength is the least number of characters of a client secret: what is shorter counts as damaged.
+	// MinClientSecretLength and MaxClientSecretLength bound the characters of a client secret: what is shorter or longer counts as
+	// damaged. The token server reads no longer ones.
 	MinClientSecretLength = 32
+	MaxClientSecretLength = 1024
 )
 
 // Paths of the token server's endpoints below the issuer URL.

@@ -36,8 +36,8 @@ type Input struct {
 	Existing *corev1.Secret
 	// Former is an owned Secret of another name, which spec.secret.name named before, or nil.
 	Former *corev1.Secret
-	// Established says that the Integration's status already reports complete credentials in a Secret of the wanted name: what is
-	// missing now was there.
+	// Established says that the Integration's status already reports complete credentials, under whichever name: a client secret
+	// that is missing now was there.
 	Established bool
 	// SpecChanged says that status speaks of an older generation, so that a difference is no drift.
 	SpecChanged bool
@@ -54,61 +54,80 @@ type Decision struct {
 	Warn bool
 }
 
-// Decide is the chain of checks that answers "must I act?": missing, not owned, secret lost, fixed for ever, different. A client
-// secret that is there is never replaced.
+// Decide is the chain of checks that answers "must I act?": not owned, missing, fixed for ever, different. A client secret that is
+// there is never replaced.
 func Decide(in Input) Decision {
-	key := in.Integration.Namespace + "/" + in.Integration.SecretName()
 	if in.Existing != nil && !Owned(in.Existing, in.Integration) {
 		return Decision{Action: Refuse, Reason: v1alpha1.ReasonSecretConflict, Message: fmt.Sprintf(
-			"Secret %s exists and is not this Integration's: choose another spec.secret.name, or delete that Secret", key)}
+			"Secret %s exists and is not this Integration's: choose another spec.secret.name, or delete that Secret", in.key())}
 	}
-
-	in.Values.ClientSecret = nil
-	for _, candidate := range []*corev1.Secret{in.Existing, in.Former} {
-		if candidate != nil && in.Values.ClientSecret == nil {
-			in.Values.ClientSecret = ClientSecretOf(candidate, in.Integration)
-		}
-	}
+	in.Values.ClientSecret = in.clientSecret()
 	lost := in.Values.ClientSecret == nil
 	if lost {
 		in.Values.ClientSecret = GenerateClientSecret()
 	}
-
-	d := Decision{Action: None, Secret: Build(in.Integration, in.Existing, in.Values)}
+	wanted := Build(in.Integration, in.Existing, in.Values)
 	switch {
 	case in.Existing == nil:
-		d.Action = Create
-	case in.Existing.Type != d.Secret.Type || in.Existing.Immutable != nil && *in.Existing.Immutable && !equality.Semantic.DeepEqual(in.Existing.Data, d.Secret.Data):
-		d.Action = Replace
-		fresh := Build(in.Integration, nil, in.Values)
-		d.Secret = fresh
-	case !same(in.Existing, d.Secret):
-		d.Action = Update
+		return in.notice(Decision{Action: Create, Secret: wanted}, lost)
+	case fixed(in.Existing, wanted):
+		return in.notice(Decision{Action: Replace, Secret: Build(in.Integration, nil, in.Values)}, lost)
+	case !same(in.Existing, wanted):
+		return in.notice(Decision{Action: Update, Secret: wanted}, lost)
 	default:
-		return d
+		return Decision{Action: None, Secret: wanted}
 	}
+}
 
+func (in Input) key() string {
+	return in.Integration.Namespace + "/" + in.Integration.SecretName()
+}
+
+// clientSecret returns the client secret that is there, in the Secret or in its predecessor; nil when it is lost.
+func (in Input) clientSecret() []byte {
+	for _, candidate := range []*corev1.Secret{in.Existing, in.Former} {
+		if candidate == nil {
+			continue
+		}
+		if value := ClientSecretOf(candidate, in.Integration, in.Values); value != nil {
+			return value
+		}
+	}
+	return nil
+}
+
+// notice adds to a decision what somebody should hear of it.
+func (in Input) notice(d Decision, lost bool) Decision {
 	switch {
 	case lost && (in.Existing != nil || in.Established):
 		d.Warn, d.Reason = true, v1alpha1.ReasonClientSecretRegenerated
-		d.Message = fmt.Sprintf("the client secret in Secret %s was lost or damaged: made a new one; whoever holds the old one must read it again", key)
+		d.Message = fmt.Sprintf(
+			"the client secret in Secret %s was lost or damaged: made a new one; whoever holds the old one must read it again", in.key())
 	case in.Existing != nil && !in.SpecChanged && drifted(in.Existing, d.Secret, in.Integration.Spec.Secret.Keys):
 		d.Reason = v1alpha1.ReasonSecretRestored
-		d.Message = fmt.Sprintf("Secret %s was changed by hand: put it back; the client secret is the same", key)
+		d.Message = fmt.Sprintf("Secret %s was changed by hand: put it back; the client secret is the same", in.key())
 	}
 	return d
 }
 
-// drifted reports whether somebody changed the Secret, rather than the operator's own certificate or issuer having changed.
+// fixed reports whether the Secret differs from the wanted one in what the API server never changes.
+func fixed(existing, wanted *corev1.Secret) bool {
+	immutable := existing.Immutable != nil && *existing.Immutable
+	return existing.Type != wanted.Type || immutable && !equality.Semantic.DeepEqual(existing.Data, wanted.Data)
+}
+
+// drifted reports whether somebody changed the Secret, rather than the operator's own certificate or issuer having changed. The CA
+// certificates also come and go with the operator's options, so they are never drift; the others can only be missing by hand.
 func drifted(existing, wanted *corev1.Secret, keys v1alpha1.SecretKeys) bool {
-	own := []string{string(keys.CACertificate), string(keys.TokenURL), string(keys.Issuer), string(keys.Audience)}
-	aligned := existing.DeepCopy()
-	for _, key := range own {
+	aligned, expected := existing.DeepCopy(), wanted.DeepCopy()
+	for _, key := range []string{string(keys.TokenURL), string(keys.Issuer), string(keys.Audience)} {
 		if _, found := aligned.Data[key]; found {
-			aligned.Data[key] = wanted.Data[key]
+			aligned.Data[key] = expected.Data[key]
 		}
 	}
-	return !same(aligned, wanted)
+	delete(aligned.Data, string(keys.CACertificate))
+	delete(expected.Data, string(keys.CACertificate))
+	return !same(aligned, expected)
 }
 
 // same compares what the operator decides: everything but what others may add.

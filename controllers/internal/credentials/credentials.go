@@ -59,27 +59,30 @@ func Owned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
 }
 
 // ClientSecretOf returns the client secret in an owned Secret, or nil when it is lost or damaged. The annotation that names its key
-// comes before spec, so that renaming keys carries the value along, even when two keys swap their names.
-func ClientSecretOf(secret *corev1.Secret, intg *v1alpha1.Integration) []byte {
+// comes before spec, so that renaming keys carries the value along, even when two keys swap their names. A value that belongs under
+// another key is never taken for it: the annotation may have been edited, and the token URL is long enough to pass for a secret.
+func ClientSecretOf(secret *corev1.Secret, intg *v1alpha1.Integration, v Values) []byte {
+	known := data(intg, v)
+	delete(known, string(intg.Spec.Secret.Keys.ClientSecret))
 	for _, key := range []string{secret.Annotations[v1alpha1.AnnotationClientSecretKey], string(intg.Spec.Secret.Keys.ClientSecret)} {
 		value, found := secret.Data[key]
-		if found && wellFormed(value) && !repeated(secret.Data, key) {
+		if found && wellFormed(value) && !repeated(secret.Data, key, value) && !repeated(known, "", value) {
 			return value
 		}
 	}
 	return nil
 }
 
-// wellFormed reports whether value can be a client secret: long enough, and of the characters that RFC 6749 appendix A.2 allows.
+// wellFormed reports whether value can be a client secret: neither too short nor too long, and of the characters that RFC 6749 appendix A.2 allows.
 func wellFormed(value []byte) bool {
-	return len(value) >= v1alpha1.MinClientSecretLength &&
+	return len(value) >= v1alpha1.MinClientSecretLength && len(value) <= v1alpha1.MaxClientSecretLength &&
 		!slices.ContainsFunc(value, func(b byte) bool { return b < 0x20 || b > 0x7e })
 }
 
-// repeated reports whether another key holds the same value: then it is no secret, but for instance the client ID.
-func repeated(data map[string][]byte, key string) bool {
-	for other, value := range data {
-		if other != key && bytes.Equal(value, data[key]) {
+// repeated reports whether a key other than the given one holds the value: then it is no secret, but for instance the client ID.
+func repeated(data map[string][]byte, key string, value []byte) bool {
+	for other, held := range data {
+		if other != key && bytes.Equal(held, value) {
 			return true
 		}
 	}

@@ -82,11 +82,52 @@ type Input struct {
 // Plan returns the steps to take now, in order, and when to look again at the latest (zero: only when something changes). Taking
 // the steps one by one is safe: a plan that was cut short is completed by the next one.
 func Plan(in Input) (steps []Step, wake time.Time) {
-	var active, next, retiring []Key
-	for _, k := range in.Keys {
+	p := &plan{Input: in}
+	active, next, retiring := p.split()
+	p.endRetirement(retiring)
+	if in.Needed {
+		p.lead(active, next)
+	} else {
+		p.windDown(active, next)
+	}
+	return p.steps, p.wake
+}
+
+// A plan in the making.
+type plan struct {
+	Input
+	steps []Step
+	wake  time.Time
+}
+
+// at makes sure that somebody looks again at t.
+func (p *plan) at(t time.Time) {
+	if p.wake.IsZero() || t.Before(p.wake) {
+		p.wake = t
+	}
+}
+
+func (p *plan) retire(keys ...Key) {
+	for _, k := range keys {
+		expires := p.Now.Add(p.Schedule.KeepFor)
+		p.steps = append(p.steps, Step{Action: Retire, Key: k.Name, ExpiresAt: expires})
+		p.at(expires)
+	}
+}
+
+func (p *plan) remove(keys ...Key) {
+	for _, k := range keys {
+		p.steps = append(p.steps, Step{Action: Delete, Key: k.Name})
+	}
+}
+
+// split sorts the keys by state and removes the damaged ones. The youngest active key signs: the token server chooses by the same
+// rule. Of the next keys the longest published leads.
+func (p *plan) split() (active, next, retiring []Key) {
+	for _, k := range p.Keys {
 		switch {
 		case k.Damaged:
-			steps = append(steps, Step{Action: Delete, Key: k.Name})
+			p.remove(k)
 		case k.State == v1alpha1.KeyStateActive:
 			active = append(active, k)
 		case k.State == v1alpha1.KeyStateNext:
@@ -95,88 +136,83 @@ func Plan(in Input) (steps []Step, wake time.Time) {
 			retiring = append(retiring, k)
 		}
 	}
-	// The youngest active key signs: the token server chooses by the same rule. Among next keys the longest published leads.
 	slices.SortFunc(active, func(a, b Key) int { return b.ActivatedAt.Compare(a.ActivatedAt) })
 	slices.SortFunc(next, func(a, b Key) int { return a.PublishedAt.Compare(b.PublishedAt) })
-
-	at := func(t time.Time) {
-		if wake.IsZero() || t.Before(wake) {
-			wake = t
-		}
-	}
-	retire := func(keys []Key) {
-		for _, k := range keys {
-			expires := in.Now.Add(in.Schedule.KeepFor)
-			steps = append(steps, Step{Action: Retire, Key: k.Name, ExpiresAt: expires})
-			at(expires)
-		}
-	}
-	remove := func(keys []Key) {
-		for _, k := range keys {
-			steps = append(steps, Step{Action: Delete, Key: k.Name})
-		}
-	}
-
-	for _, k := range retiring {
-		if in.Now.Before(k.ExpiresAt) {
-			at(k.ExpiresAt)
-			continue
-		}
-		remove([]Key{k})
-	}
-	if !in.Needed {
-		// The key serves out its time, so that an Integration that comes and goes does not make a new one each time: everybody
-		// who verifies tokens would have to read them all.
-		serving := false
-		for _, k := range active {
-			if served := k.ActivatedAt.Add(in.Schedule.RotateEvery); in.Now.Before(served) {
-				at(served)
-				serving = true
-				continue
-			}
-			retire([]Key{k})
-		}
-		if !serving {
-			remove(next)
-		}
-		return steps, wake
-	}
-	if len(next) > 1 {
-		remove(next[1:])
-	}
-	if len(active) > 1 {
-		retire(active[1:])
-	}
-	lead, due := leadSteps(in, active, next)
-	steps = append(steps, lead...)
-	at(due)
-	if len(lead) > 0 && lead[0].Action == Activate && len(active) > 0 {
-		retire(active[:1])
-	}
-	return steps, wake
+	return active, next, retiring
 }
 
-// leadSteps returns the steps that keep exactly one key signing and, in time, its successor published; and when they are next due.
-func leadSteps(in Input, active, next []Key) ([]Step, time.Time) {
+// endRetirement removes the keys whose last token has expired.
+func (p *plan) endRetirement(retiring []Key) {
+	for _, k := range retiring {
+		switch {
+		case k.ExpiresAt.IsZero():
+			// Its label or its time was edited away. Nobody knows what it signed, so it stays as long as a key that signed until now.
+			p.retire(k)
+		case p.Now.Before(k.ExpiresAt):
+			p.at(k.ExpiresAt)
+		default:
+			p.remove(k)
+		}
+	}
+}
+
+// windDown lets a key that nobody needs serve out its time, so that an Integration that comes and goes does not make a new one each
+// time: everybody who verifies tokens would have to read them all.
+func (p *plan) windDown(active, next []Key) {
+	serving := false
+	for _, k := range active {
+		if served := k.ActivatedAt.Add(p.Schedule.RotateEvery); p.Now.Before(served) {
+			p.at(served)
+			serving = true
+			continue
+		}
+		p.retire(k)
+	}
+	if !serving {
+		p.remove(next...)
+	}
+}
+
+// lead keeps exactly one key signing and, in time, its successor published.
+func (p *plan) lead(active, next []Key) {
+	if len(next) > 1 {
+		p.remove(next[1:]...)
+	}
 	if len(active) == 0 {
-		due := in.Now.Add(in.Schedule.RotateEvery - in.Schedule.PublishFor)
-		rebuilt := in.HadKey || len(next) > 0 || slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Damaged })
-		if len(next) > 0 {
-			return []Step{{Action: Activate, Key: next[0].Name, Rebuilt: rebuilt}}, due
-		}
-		return []Step{{Action: Create, State: v1alpha1.KeyStateActive, Rebuilt: rebuilt}}, due
+		p.replaceLost(next)
+		return
 	}
-	rotateAt := active[0].ActivatedAt.Add(in.Schedule.RotateEvery)
+	p.retire(active[1:]...)
+
+	rotateAt := active[0].ActivatedAt.Add(p.Schedule.RotateEvery)
 	if len(next) == 0 {
-		if publishAt := rotateAt.Add(-in.Schedule.PublishFor); in.Now.Before(publishAt) {
-			return nil, publishAt
+		publishAt := rotateAt.Add(-p.Schedule.PublishFor)
+		if p.Now.Before(publishAt) {
+			p.at(publishAt)
+			return
 		}
-		return []Step{{Action: Create, State: v1alpha1.KeyStateNext}}, later(rotateAt, in.Now.Add(in.Schedule.PublishFor))
+		p.steps = append(p.steps, Step{Action: Create, State: v1alpha1.KeyStateNext})
+		p.at(later(rotateAt, p.Now.Add(p.Schedule.PublishFor)))
+		return
 	}
-	if ripe := later(rotateAt, next[0].PublishedAt.Add(in.Schedule.PublishFor)); in.Now.Before(ripe) {
-		return nil, ripe
+	if ripe := later(rotateAt, next[0].PublishedAt.Add(p.Schedule.PublishFor)); p.Now.Before(ripe) {
+		p.at(ripe)
+		return
 	}
-	return []Step{{Action: Activate, Key: next[0].Name}}, in.Now.Add(in.Schedule.RotateEvery - in.Schedule.PublishFor)
+	p.steps = append(p.steps, Step{Action: Activate, Key: next[0].Name})
+	p.retire(active[0])
+	p.at(p.Now.Add(p.Schedule.RotateEvery - p.Schedule.PublishFor))
+}
+
+// replaceLost makes a key sign at once: the one that is published, or else a new one.
+func (p *plan) replaceLost(next []Key) {
+	rebuilt := p.HadKey || len(next) > 0 || slices.ContainsFunc(p.Keys, func(k Key) bool { return k.Damaged })
+	step := Step{Action: Create, State: v1alpha1.KeyStateActive, Rebuilt: rebuilt}
+	if len(next) > 0 {
+		step = Step{Action: Activate, Key: next[0].Name, Rebuilt: rebuilt}
+	}
+	p.steps = append(p.steps, step)
+	p.at(p.Now.Add(p.Schedule.RotateEvery - p.Schedule.PublishFor))
 }
 
 func later(a, b time.Time) time.Time {

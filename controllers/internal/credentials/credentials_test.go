@@ -1,0 +1,337 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package credentials_test
+
+import (
+	"bytes"
+	"maps"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/controllers/internal/credentials"
+)
+
+const (
+	issuer = "https://tokens.example.com"
+	bundle = "-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n"
+	// clientSecret is what the Secrets of these tests hold.
+	clientSecret = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+)
+
+var namespaceOwner = metav1.OwnerReference{APIVersion: "v1", Kind: "Namespace", Name: "shop", UID: "uid-of-shop"}
+
+// integration returns an Integration as the API server would store it, with its defaults.
+func integration(edits ...func(*v1alpha1.Integration)) *v1alpha1.Integration {
+	intg := &v1alpha1.Integration{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "order-sync", UID: "uid-of-order-sync"},
+		Spec: v1alpha1.IntegrationSpec{Secret: v1alpha1.SecretSpec{
+			Keys: v1alpha1.SecretKeys{
+				ClientID: "client_id", ClientSecret: "client_secret", TokenURL: "token_url", Issuer: "issuer", Scope: "scope",
+				Audience: "audience", CACertificate: "ca.crt", Type: "type", Provider: "provider",
+			},
+			DeletionPolicy: v1alpha1.DeletionPolicyDelete,
+		}},
+	}
+	for _, edit := range edits {
+		edit(intg)
+	}
+	return intg
+}
+
+// values returns what belongs into the Secret; Decide fills in the client secret.
+func values() credentials.Values {
+	return credentials.Values{
+		ClientID: "shop.order-sync", Endpoints: v1alpha1.EndpointsOf(issuer), CABundle: []byte(bundle),
+		Granted: &v1alpha1.Granted{Access: []v1alpha1.Access{
+			{Audience: "https://orders.shop.example", Scopes: []string{"orders.read", "orders.write"}},
+			{Audience: "urn:stock", Scopes: []string{"orders.write", "stock"}},
+		}},
+	}
+}
+
+// secret returns the Secret that the Integration should have, after edits by hand.
+func secret(intg *v1alpha1.Integration, edits ...func(*corev1.Secret)) *corev1.Secret {
+	v := values()
+	v.ClientSecret = []byte(clientSecret)
+	s := credentials.Build(intg, nil, v)
+	s.UID, s.ResourceVersion = "uid-of-secret", "1"
+	for _, edit := range edits {
+		edit(s)
+	}
+	return s
+}
+
+func text(data map[string][]byte) map[string]string {
+	found := map[string]string{}
+	for key, value := range data {
+		found[key] = string(value)
+	}
+	return found
+}
+
+func TestNewSecretHoldsTheStandardKeys(t *testing.T) {
+	intg := integration()
+	got := secret(intg)
+	wantData := map[string]string{
+		"client_id": "shop.order-sync", "client_secret": clientSecret, "token_url": issuer + "/oauth2/token", "issuer": issuer,
+		"scope": "orders.read orders.write stock", "audience": "https://orders.shop.example urn:stock", "ca.crt": bundle,
+		"type": "oauth2", "provider": "integration-operator",
+	}
+	if diff := cmp.Diff(wantData, text(got.Data)); diff != "" {
+		t.Errorf("data (-want +got):\n%s", diff)
+	}
+	if got.Type != v1alpha1.SecretTypeCredentials || got.Namespace != "shop" || got.Name != "order-sync" {
+		t.Errorf("got %s/%s of type %s", got.Namespace, got.Name, got.Type)
+	}
+	wantLabels := map[string]string{
+		v1alpha1.LabelIntegration: "order-sync", "app.kubernetes.io/managed-by": "integration-operator",
+	}
+	if diff := cmp.Diff(wantLabels, got.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{v1alpha1.AnnotationClientSecretKey: "client_secret"}, got.Annotations); diff != "" {
+		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+	if !credentials.Owned(got, intg) || len(got.OwnerReferences) != 1 {
+		t.Errorf("want the Integration as the only owner, got %v", got.OwnerReferences)
+	}
+}
+
+func TestSecretOfAPubliclyTrustedServerHasNoCertificate(t *testing.T) {
+	v := values()
+	v.CABundle = nil
+	if _, found := credentials.Build(integration(), nil, v).Data["ca.crt"]; found {
+		t.Error("want no ca.crt")
+	}
+}
+
+func TestGeneratedClientSecretsHave256BitsAndNeedNoEncoding(t *testing.T) {
+	shape := regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+	seen := map[string]bool{}
+	for range 100 {
+		s := string(credentials.GenerateClientSecret())
+		if !shape.MatchString(s) || seen[s] {
+			t.Fatalf("a generated client secret has %d characters, not of %s or not new", len(s), shape)
+		}
+		seen[s] = true
+	}
+}
+
+func TestOwned(t *testing.T) {
+	intg := integration()
+	isController := false
+	tests := []struct {
+		name string
+		edit func(*corev1.Secret)
+		want bool
+	}{
+		{"The Integration's own Secret is owned.", func(*corev1.Secret) {}, true},
+		{"A label without an owner proves nothing.", func(s *corev1.Secret) { s.OwnerReferences = nil }, false},
+		{"An owner of the same name and another UID is another.", func(s *corev1.Secret) { s.OwnerReferences[0].UID = "other" }, false},
+		{"An owner that does not control is none.", func(s *corev1.Secret) { s.OwnerReferences[0].Controller = &isController }, false},
+		{"A Secret of another namespace is another's.", func(s *corev1.Secret) { s.Namespace = "elsewhere" }, false},
+		{"An owner without a label owns.", func(s *corev1.Secret) { s.Labels = nil }, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := credentials.Owned(secret(intg, tt.edit), intg); got != tt.want {
+				t.Errorf("want %t, got %t", tt.want, got)
+			}
+		})
+	}
+}
+
+func TestMetadataOfOthersStays(t *testing.T) {
+	before := integration(func(i *v1alpha1.Integration) {
+		i.Spec.Secret.Labels = map[string]v1alpha1.LabelValue{"team": "shop", "tier": "gold", "app.kubernetes.io/managed-by": "shop"}
+		i.Spec.Secret.Annotations = map[string]v1alpha1.AnnotationValue{"note": "ours"}
+	})
+	existing := secret(before, func(s *corev1.Secret) {
+		s.Labels["foreign"], s.Annotations["foreign"] = "label", "annotation"
+		s.OwnerReferences = append(s.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x"})
+	})
+	after := integration(func(i *v1alpha1.Integration) {
+		i.Spec.Secret.Labels = map[string]v1alpha1.LabelValue{"team": "stock"}
+	})
+	got := credentials.Decide(credentials.Input{Integration: after, Existing: existing, SpecChanged: true, Values: values()})
+	if got.Action != credentials.Update || got.Reason != "" {
+		t.Errorf("want an update without an event, got %s %s", got.Action, got.Reason)
+	}
+	wantLabels := map[string]string{
+		"team": "stock", "foreign": "label", v1alpha1.LabelIntegration: "order-sync", "app.kubernetes.io/managed-by": "integration-operator",
+	}
+	if diff := cmp.Diff(wantLabels, got.Secret.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	wantAnnotations := map[string]string{
+		"foreign": "annotation", v1alpha1.AnnotationClientSecretKey: "client_secret",
+		v1alpha1.AnnotationAppliedMetadata: `{"labels":["team"]}`,
+	}
+	if diff := cmp.Diff(wantAnnotations, got.Secret.Annotations); diff != "" {
+		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(existing.OwnerReferences, got.Secret.OwnerReferences); diff != "" {
+		t.Errorf("owner references (-want +got):\n%s", diff)
+	}
+	if existing.Labels["team"] != "shop" {
+		t.Error("Decide changed its input")
+	}
+}
+
+func TestReservedMetadataCannotBeOverridden(t *testing.T) {
+	intg := integration(func(i *v1alpha1.Integration) {
+		i.Spec.Secret.Labels = map[string]v1alpha1.LabelValue{v1alpha1.LabelIntegration: "another"}
+		i.Spec.Secret.Annotations = map[string]v1alpha1.AnnotationValue{v1alpha1.AnnotationClientSecretKey: "scope"}
+	})
+	got := secret(intg)
+	if got.Labels[v1alpha1.LabelIntegration] != "order-sync" || got.Annotations[v1alpha1.AnnotationClientSecretKey] != "client_secret" {
+		t.Errorf("got labels %v and annotations %v", got.Labels, got.Annotations)
+	}
+}
+
+func TestRetainOwnsTheSecretBesideTheIntegration(t *testing.T) {
+	intg := integration()
+	retained := values()
+	retained.KeepUntil = &namespaceOwner
+	on := credentials.Decide(credentials.Input{Integration: intg, Existing: secret(intg), SpecChanged: true, Values: retained})
+	if diff := cmp.Diff([]metav1.OwnerReference{credentials.OwnerReference(intg), namespaceOwner}, on.Secret.OwnerReferences); diff != "" {
+		t.Errorf("owner references with Retain (-want +got):\n%s", diff)
+	}
+	if on.Action != credentials.Update {
+		t.Errorf("want Update, got %s", on.Action)
+	}
+	again := credentials.Decide(credentials.Input{Integration: intg, Existing: on.Secret, Values: retained})
+	if again.Action != credentials.None {
+		t.Errorf("want nothing to do the second time, got %s", again.Action)
+	}
+	off := credentials.Decide(credentials.Input{Integration: intg, Existing: on.Secret, SpecChanged: true, Values: values()})
+	if diff := cmp.Diff([]metav1.OwnerReference{credentials.OwnerReference(intg)}, off.Secret.OwnerReferences); diff != "" || off.Action != credentials.Update {
+		t.Errorf("owner references without Retain, by %s (-want +got):\n%s", off.Action, diff)
+	}
+	if diff := cmp.Diff([]metav1.OwnerReference{namespaceOwner}, credentials.WithoutOwner(on.Secret.OwnerReferences, intg)); diff != "" {
+		t.Errorf("owner references of a released Secret (-want +got):\n%s", diff)
+	}
+	if len(on.Secret.OwnerReferences) != 2 {
+		t.Error("WithoutOwner changed its input")
+	}
+}
+
+func TestClientSecretOf(t *testing.T) {
+	longURL := []byte(v1alpha1.EndpointsOf(issuer).Token)
+	set := func(key, value string) func(*corev1.Secret) {
+		return func(s *corev1.Secret) { s.Data[key] = []byte(value) }
+	}
+	tests := []struct {
+		name string
+		edit func(*corev1.Secret)
+		want string
+	}{
+		{"It is found.", func(*corev1.Secret) {}, clientSecret},
+		{"It is found without the annotation.", func(s *corev1.Secret) { s.Annotations = nil }, clientSecret},
+		{"It is found when the annotation names a key that is not there.", func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.AnnotationClientSecretKey] = "gone"
+		}, clientSecret},
+		{"It is found when the annotation names the key of another value.", func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.AnnotationClientSecretKey] = "token_url"
+		}, clientSecret},
+		{"It is found under the key that the annotation names.", func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.AnnotationClientSecretKey] = "password"
+			s.Data["password"] = s.Data["client_secret"]
+			delete(s.Data, "client_secret")
+		}, clientSecret},
+		{"A well-formed one that was set by hand is kept.", set("client_secret", strings.Repeat("x", 32)), strings.Repeat("x", 32)},
+		{"A missing one is lost.", func(s *corev1.Secret) { delete(s.Data, "client_secret") }, ""},
+		{"An empty one is lost.", set("client_secret", ""), ""},
+		{"A short one is lost.", set("client_secret", strings.Repeat("x", 31)), ""},
+		{"One that is not ASCII is lost.", set("client_secret", strings.Repeat("ü", 43)), ""},
+		{"One with a newline is lost.", set("client_secret", clientSecret+"\n"), ""},
+		{"One that is the value of another key is lost.", set("client_secret", string(longURL)), ""},
+		{"One that is the value of another key, which is missing, is lost.", func(s *corev1.Secret) {
+			s.Data["client_secret"] = longURL
+			delete(s.Data, "token_url")
+		}, ""},
+		{"One that was copied under another key is lost, as who reads the other may hold it.", set("copy", clientSecret), ""},
+		{"No data at all.", func(s *corev1.Secret) { s.Data = nil }, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			intg := integration()
+			if got := credentials.ClientSecretOf(secret(intg, tt.edit), intg, values()); string(got) != tt.want {
+				t.Errorf("want %d bytes, got %d others", len(tt.want), len(got))
+			}
+		})
+	}
+}
+
+func TestRenamedKeysCarryTheClientSecretAlong(t *testing.T) {
+	tests := map[string]func(*v1alpha1.SecretKeys){
+		"a new name": func(k *v1alpha1.SecretKeys) { k.ClientSecret = "CLIENT_SECRET" },
+		"all new names": func(k *v1alpha1.SecretKeys) {
+			*k = v1alpha1.SecretKeys{
+				ClientID: "A", ClientSecret: "B", TokenURL: "C", Issuer: "D", Scope: "E", Audience: "F", CACertificate: "G", Type: "H", Provider: "I",
+			}
+		},
+		"a swap with the client ID":      func(k *v1alpha1.SecretKeys) { k.ClientID, k.ClientSecret = k.ClientSecret, k.ClientID },
+		"a swap with the token endpoint": func(k *v1alpha1.SecretKeys) { k.TokenURL, k.ClientSecret = k.ClientSecret, k.TokenURL },
+	}
+	for name, rename := range tests {
+		t.Run(name, func(t *testing.T) {
+			after := integration(func(i *v1alpha1.Integration) { rename(&i.Spec.Secret.Keys) })
+			got := credentials.Decide(credentials.Input{
+				Integration: after, Existing: secret(integration()), Established: true, SpecChanged: true, Values: values(),
+			})
+			if got.Action != credentials.Update || got.Reason != "" {
+				t.Errorf("want an update without an event, got %s %s", got.Action, got.Reason)
+			}
+			if diff := cmp.Diff(text(secret(after).Data), text(got.Secret.Data)); diff != "" {
+				t.Errorf("data (-want +got):\n%s", diff)
+			}
+			if got.Secret.Annotations[v1alpha1.AnnotationClientSecretKey] != string(after.Spec.Secret.Keys.ClientSecret) {
+				t.Errorf("the annotation names %s", got.Secret.Annotations[v1alpha1.AnnotationClientSecretKey])
+			}
+		})
+	}
+	t.Run("a swap after which the token endpoint would pass for a lost client secret", func(t *testing.T) {
+		after := integration(func(i *v1alpha1.Integration) {
+			i.Spec.Secret.Keys.TokenURL, i.Spec.Secret.Keys.ClientSecret = "client_secret", "token_url"
+		})
+		existing := secret(integration(), func(s *corev1.Secret) { delete(s.Data, "client_secret") })
+		got := credentials.Decide(credentials.Input{Integration: after, Existing: existing, Established: true, SpecChanged: true, Values: values()})
+		if got.Reason != v1alpha1.ReasonClientSecretRegenerated {
+			t.Errorf("want %s, got %q", v1alpha1.ReasonClientSecretRegenerated, got.Reason)
+		}
+		if bytes.Equal(got.Secret.Data["token_url"], existing.Data["token_url"]) {
+			t.Error("the token endpoint's URL became the client secret")
+		}
+	})
+}
+
+func TestBuildIsIdempotent(t *testing.T) {
+	intg := integration(func(i *v1alpha1.Integration) {
+		i.Spec.Secret.Labels = map[string]v1alpha1.LabelValue{"b": "1", "a": "2"}
+		i.Spec.Secret.Annotations = map[string]v1alpha1.AnnotationValue{"d": "1", "c": "2"}
+	})
+	once := secret(intg)
+	v := values()
+	v.ClientSecret = []byte(clientSecret)
+	if diff := cmp.Diff(once, credentials.Build(intg, once, v)); diff != "" {
+		t.Errorf("built twice (-once +twice):\n%s", diff)
+	}
+	damaged := once.DeepCopy()
+	damaged.Annotations[v1alpha1.AnnotationAppliedMetadata] = "{"
+	if diff := cmp.Diff(once, credentials.Build(intg, damaged, v)); diff != "" {
+		t.Errorf("built with a damaged record (-once +twice):\n%s", diff)
+	}
+	if !maps.Equal(once.Labels, map[string]string{
+		"a": "2", "b": "1", v1alpha1.LabelIntegration: "order-sync", "app.kubernetes.io/managed-by": "integration-operator",
+	}) {
+		t.Errorf("labels: got %v", once.Labels)
+	}
+}

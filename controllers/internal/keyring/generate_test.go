@@ -1,0 +1,97 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyring_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+	"testing"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/controllers/internal/keyring"
+)
+
+var algorithms = []v1alpha1.SigningAlgorithm{
+	v1alpha1.SigningAlgorithmES256, v1alpha1.SigningAlgorithmRS256, v1alpha1.SigningAlgorithmEdDSA,
+}
+
+func TestGeneratedKeysPassTheCheckOfTheirOwnAlgorithmOnly(t *testing.T) {
+	for _, algorithm := range algorithms {
+		t.Run(string(algorithm), func(t *testing.T) {
+			key, err := keyring.Generate(algorithm)
+			if err != nil {
+				t.Fatal(err)
+			}
+			another, err := keyring.Generate(algorithm)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Equal(key, another) {
+				t.Error("two generated keys are the same")
+			}
+			for _, other := range algorithms {
+				if err := keyring.Check(other, key); (err == nil) != (other == algorithm) {
+					t.Errorf("check as %s: got error %v", other, err)
+				}
+			}
+		})
+	}
+}
+
+func TestGenerateRefusesAnUnknownAlgorithm(t *testing.T) {
+	key, err := keyring.Generate("HS256")
+	if err == nil || !strings.Contains(err.Error(), "HS256") || key != nil {
+		t.Errorf("want no key and an error that names HS256, got %d bytes and %v", len(key), err)
+	}
+}
+
+func TestCheckRefusesWhatCannotSign(t *testing.T) {
+	marshal := func(key any, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	}
+	p384 := marshal(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	short := marshal(rsa.GenerateKey(rand.Reader, 1024))
+	sound, err := keyring.Generate(v1alpha1.SigningAlgorithmES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name      string
+		algorithm v1alpha1.SigningAlgorithm
+		pem       []byte
+	}{
+		{"nothing", v1alpha1.SigningAlgorithmES256, nil},
+		{"rubbish", v1alpha1.SigningAlgorithmES256, []byte("hunter2-hunter2")},
+		{"a PEM block of rubbish", v1alpha1.SigningAlgorithmES256, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hunter2")})},
+		{"half a key", v1alpha1.SigningAlgorithmES256, sound[:len(sound)/2]},
+		{"another curve", v1alpha1.SigningAlgorithmES256, p384},
+		{"an RSA key that is too short", v1alpha1.SigningAlgorithmRS256, short},
+		{"an unknown algorithm", "HS256", sound},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := keyring.Check(tt.algorithm, tt.pem)
+			if err == nil {
+				t.Fatal("want an error, got none")
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error quotes the key: %v", err)
+			}
+		})
+	}
+}
