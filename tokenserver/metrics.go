@@ -63,7 +63,7 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	m.clients.Collect(metrics)
 	set := m.keys.Keys()
 	for _, algorithm := range set.Algorithms() {
-		if key, ok := set.Active(algorithm); ok {
+		if key, ok := set.Active(algorithm); ok && !key.ActivatedAt.IsZero() {
 			age := m.now().Sub(key.ActivatedAt).Seconds()
 			metrics <- prometheus.MustNewConstMetric(m.keyAge, prometheus.GaugeValue, age, algorithm)
 		}

@@ -117,7 +117,7 @@ func TestAsError(t *testing.T) {
 		err  error
 		want *oauth2.Error
 	}{
-		{"an error for the client stays what it is", fmt.Errorf("wrapped: %w", oauth2.ErrInvalidGrant), oauth2.ErrInvalidGrant},
+		{"an error for the client stays what it is", fmt.Errorf("wrapped: %w", oauth2.ErrInvalidScope), oauth2.ErrInvalidScope},
 		{"a key that is not there yet", fmt.Errorf("sign: %w", tokens.ErrNoActiveKey), oauth2.ErrTemporarilyUnavailable},
 		{"anything else", context.Canceled, oauth2.ErrServerError},
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -100,17 +99,6 @@ func (s *Store) Len() int {
 // Keys returns the signing keys as they are now; it is never nil.
 func (s *Store) Keys() *signer.Set {
 	return s.keys.current()
-}
-
-// KeysActivatedAt returns for each algorithm that has an active key when that key began to sign, as far as it is known.
-func (s *Store) KeysActivatedAt() map[string]time.Time {
-	keys, activated := s.keys.current(), map[string]time.Time{}
-	for _, algorithm := range keys.Algorithms() {
-		if key, ok := keys.Active(algorithm); ok && !key.ActivatedAt.IsZero() {
-			activated[algorithm] = key.ActivatedAt
-		}
-	}
-	return activated
 }
 
 // GetCertificate returns the self-made serving certificate, in the form that tls.Config asks for. It returns an error
