@@ -210,7 +210,7 @@ func TestForeignSecretInPlaceOfTheCertificateAuthorityIsLeftAlone(t *testing.T) 
 		t.Fatal(err)
 	}
 	w.seen(t, foreign)
-	_, err := w.certificates.Reconcile(t.Context(), ctrl.Request{})
+	_, err := w.certificates.Reconcile(bounded(t), ctrl.Request{})
 	if err == nil || !strings.Contains(err.Error(), "delete it") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("want an error that says to delete the Secret, got %v", err)
 	}

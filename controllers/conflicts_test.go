@@ -147,7 +147,7 @@ func TestSecretOfSomebodyElseIsNeverTouched(t *testing.T) {
 				}
 				w.seen(t, foreign)
 				// Nobody tells the operator of a Secret without its label.
-				if _, err := w.integrations.Reconcile(t.Context(), requestFor(intg)); err != nil {
+				if _, err := w.integrations.Reconcile(bounded(t), requestFor(intg)); err != nil {
 					t.Logf("a pass beside the manager's own: %v", err)
 				}
 			}

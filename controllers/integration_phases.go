@@ -105,15 +105,12 @@ func (r *IntegrationReconciler) gatherTrust(ctx context.Context, s *scope) error
 	return nil
 }
 
-// gatherSecrets finds the Secret of the wanted name and those that the Integration owned under other names.
+// gatherSecrets finds the Secret of the wanted name and those that the Integration owned under other names, as far as the cache shows
+// them: one without the operator's label is met when a Secret of its name is to be created.
 func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) error {
 	wanted := client.ObjectKey{Namespace: s.intg.Namespace, Name: s.intg.SecretName()}
 	secret := &corev1.Secret{}
-	err := r.Client.Get(ctx, wanted, secret)
-	if apierrors.IsNotFound(err) && r.mayBeHidden(s) {
-		err = r.Live.Get(ctx, wanted, secret)
-	}
-	switch {
+	switch err := r.Client.Get(ctx, wanted, secret); {
 	case err == nil:
 		s.existing = secret
 	case !apierrors.IsNotFound(err):
@@ -131,12 +128,6 @@ func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) err
 		}
 	}
 	return nil
-}
-
-// mayBeHidden reports whether a Secret that the cache does not show may exist all the same: it was there before and may have lost its
-// label, or somebody else's was in the way.
-func (r *IntegrationReconciler) mayBeHidden(s *scope) bool {
-	return s.intg.Status.Credentials != nil || hasReason(s.intg.Status.Conditions, v1alpha1.ConditionStalled, v1alpha1.ReasonSecretConflict)
 }
 
 // reconcileSecret makes the Secret what it should be.

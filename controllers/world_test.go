@@ -243,8 +243,9 @@ func (w *world) readyIntegration(t *testing.T, name string, edits ...func(*v1alp
 // asks the cache, as Reconcile does, finds the same from then on.
 func (w *world) waitFor(t *testing.T, intg *v1alpha1.Integration, conditionType string, status metav1.ConditionStatus, reason string) {
 	t.Helper()
+	ctx := bounded(t)
 	NewWithT(t).Eventually(func() error {
-		if err := w.integrations.Client.Get(t.Context(), client.ObjectKeyFromObject(intg), intg); err != nil {
+		if err := w.integrations.Client.Get(ctx, client.ObjectKeyFromObject(intg), intg); err != nil {
 			return err
 		}
 		live := &v1alpha1.Integration{}
@@ -285,13 +286,14 @@ func edit[T client.Object](t *testing.T, object T, change func(T)) {
 func (w *world) seen(t *testing.T, object client.Object) {
 	t.Helper()
 	key := client.ObjectKeyFromObject(object)
+	ctx := bounded(t)
 	NewWithT(t).Eventually(func() error {
 		cached, ok := object.DeepCopyObject().(client.Object)
 		if !ok {
 			return errors.New("no object")
 		}
-		err := k8sClient.Get(t.Context(), key, object)
-		cachedErr := w.integrations.Client.Get(t.Context(), key, cached)
+		err := k8sClient.Get(ctx, key, object)
+		cachedErr := w.integrations.Client.Get(ctx, key, cached)
 		if apierrors.IsNotFound(err) && apierrors.IsNotFound(cachedErr) {
 			return nil
 		}
@@ -302,6 +304,14 @@ func (w *world) seen(t *testing.T, object client.Object) {
 	}, deadline, poll).Should(Succeed())
 }
 
+// bounded ends with the deadline: a read that waits for the cache to catch up would otherwise wait as long as the cache does not.
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func requestFor(intg *v1alpha1.Integration) ctrl.Request {
 	return ctrl.Request{NamespacedName: client.ObjectKeyFromObject(intg)}
 }
@@ -309,7 +319,7 @@ func requestFor(intg *v1alpha1.Integration) ctrl.Request {
 // reconcile runs one pass over an Integration.
 func (w *world) reconcile(t *testing.T, intg *v1alpha1.Integration) ctrl.Result {
 	t.Helper()
-	result, err := w.integrations.Reconcile(t.Context(), requestFor(intg))
+	result, err := w.integrations.Reconcile(bounded(t), requestFor(intg))
 	if err != nil {
 		t.Fatalf("reconcile Integration %s/%s: %v", intg.Namespace, intg.Name, err)
 	}
@@ -319,7 +329,7 @@ func (w *world) reconcile(t *testing.T, intg *v1alpha1.Integration) ctrl.Result 
 // makeKey runs one pass over an algorithm's keys.
 func (w *world) makeKey(t *testing.T, algorithm v1alpha1.SigningAlgorithm) ctrl.Result {
 	t.Helper()
-	result, err := w.keys.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: string(algorithm)}})
+	result, err := w.keys.Reconcile(bounded(t), ctrl.Request{NamespacedName: types.NamespacedName{Name: string(algorithm)}})
 	if err != nil {
 		t.Fatalf("reconcile the keys for %s: %v", algorithm, err)
 	}
@@ -329,7 +339,7 @@ func (w *world) makeKey(t *testing.T, algorithm v1alpha1.SigningAlgorithm) ctrl.
 // makeCertificates runs one pass over the CA and the serving certificate.
 func (w *world) makeCertificates(t *testing.T) ctrl.Result {
 	t.Helper()
-	result, err := w.certificates.Reconcile(t.Context(), ctrl.Request{})
+	result, err := w.certificates.Reconcile(bounded(t), ctrl.Request{})
 	if err != nil {
 		t.Fatalf("reconcile the certificates: %v", err)
 	}
