@@ -15,7 +15,7 @@ const (
 	// ConditionReconciling is True while the operator is working towards spec or waiting for something that will come by
 	// itself. Negative polarity, as kstatus defines it.
 	//
-	// Reasons for True: CertificateAuthorityPending, SigningKeyPending, ReconcileError.
+	// Reasons for True: CertificateAuthorityPending, SecretPending, SigningKeyPending, ReconcileError.
 	// Reasons for False: Idle.
 	ConditionReconciling = "Reconciling"
 
@@ -29,7 +29,8 @@ const (
 	// ConditionCredentialsReady is True when the credentials Secret is there and complete. Positive polarity.
 	//
 	// Reasons for True: SecretReady.
-	// Reasons for False: ClientIDConflict, SecretConflict, SecretRejected, CertificateAuthorityPending, ReconcileError.
+	// Reasons for False: ClientIDConflict, SecretConflict, SecretRejected, CertificateAuthorityPending, SecretPending,
+	// ReconcileError.
 	ConditionCredentialsReady = "CredentialsReady"
 )
 
@@ -49,7 +50,10 @@ const (
 	ReasonSecretConflict = "SecretConflict"
 	// ReasonSecretRejected: the API server refuses the Secret that spec.secret asks for.
 	ReasonSecretRejected = "SecretRejected"
-	// ReasonClientIDConflict: another Integration owns the wanted client ID.
+	// ReasonSecretPending: the Secret of a former Integration of this name waits for the garbage collector, or the one just
+	// written has not come back by the watch yet.
+	ReasonSecretPending = "SecretPending"
+	// ReasonClientIDConflict: another Integration owns the wanted client ID, or its form is kept for another namespace.
 	ReasonClientIDConflict = "ClientIDConflict"
 	// ReasonSigningKeyPending: the key that signs this Integration's tokens is being made.
 	ReasonSigningKeyPending = "SigningKeyPending"

@@ -122,6 +122,11 @@ func TestTheSchemaRefusesAndSaysWhatToWriteInstead(t *testing.T) {
 		{"too many scopes", object{"scopes": numbered("s", 257)}, "spec.scopes: Too many: 257: must have at most 256 items"},
 		{"a scope of 129 characters", object{"scopes": list(strings.Repeat("s", 129))}, "spec.scopes[0]: Too long: may not be more than 128"},
 
+		{
+			"too many audiences with too many scopes",
+			object{"audiences": numbered("urn:a:", 16), "scopes": numbered("s", 33)},
+			"spec.audiences times spec.scopes must be at most 512, as each audience has its own list of scopes: spread them over several Integrations",
+		},
 		{"a default scope that is not a scope", object{"scopes": list("a"), "defaultScopes": list("a", "b")}, wantDefaults},
 		{"default scopes without scopes", object{"defaultScopes": list("a")}, wantDefaults},
 		{"a default scope twice", object{"scopes": list("a"), "defaultScopes": list("a", "a")}, `spec.defaultScopes[1]: Duplicate value: "a"`},
@@ -222,6 +227,7 @@ func TestTheSchemaTakes(t *testing.T) {
 		{"the most scopes", object{"scopes": numbered("s", 256), "defaultScopes": numbered("s", 256)}},
 		{"a scope of 128 characters", object{"scopes": list(strings.Repeat("s", 128))}},
 		{"a scope of every kind of mark", object{"scopes": list("!#$%&'()*+,-./09:;<=>?@AZ[]^_`az{|}~")}},
+		{"the most scopes for each of the most audiences", object{"audiences": numbered("urn:a:", 16), "scopes": numbered("s", 32)}},
 		{"no default scope", object{"scopes": list("a"), "defaultScopes": list[string]()}},
 		{"default scopes in another order", object{"scopes": list("a", "b"), "defaultScopes": list("b", "a")}},
 		{"the shortest lifetime", token(object{"lifetime": "1m"})},

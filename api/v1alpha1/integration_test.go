@@ -43,6 +43,31 @@ func TestWantedClientID(t *testing.T) {
 	}
 }
 
+func TestReservedClientID(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		intg *v1alpha1.Integration
+		want bool
+	}{
+		{"one's own derived ID", claim("shop", "order-sync", "", "1", 0), false},
+		{"one's own derived ID, with dots", claim("shop", "order.sync", "", "1", 0), false},
+		{"an ID without a dot", claim("shop", "a", "legacy", "1", 0), false},
+		{"what another of the namespace derives", claim("shop", "a", "shop.order-sync", "1", 0), false},
+		{"what another namespace derives", claim("evil", "a", "shop.order-sync", "1", 0), true},
+		{"what another namespace derives, with dots", claim("evil", "a", "shop.order.sync", "1", 0), true},
+		{"a dot, but in no name that Kubernetes knows", claim("shop", "a", "Legacy.Client", "1", 0), false},
+		{"a first part that is no namespace", claim("shop", "a", "legacy_system.client", "1", 0), false},
+		{"a second part that is no name", claim("shop", "a", "legacy.Client", "1", 0), false},
+		{"nothing after the dot", claim("shop", "a", "legacy.", "1", 0), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.intg.ReservedClientID(); got != test.want {
+				t.Errorf("reserved is %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
 func TestPrecedesForClientID(t *testing.T) {
 	for _, test := range []struct {
 		name          string

@@ -92,6 +92,7 @@ type IntegrationList struct {
 //
 // +kubebuilder:validation:XValidation:rule=`(has(self.clientID) ? self.clientID : "") == (has(oldSelf.clientID) ? oldSelf.clientID : "")`,message="spec.clientID is immutable, as running clients know it: make a new Integration for another client ID"
 // +kubebuilder:validation:XValidation:rule="!has(self.defaultScopes) || self.defaultScopes.all(s, has(self.scopes) && s in self.scopes)",message="spec.defaultScopes must be among spec.scopes: add the missing one to spec.scopes, or take it out of spec.defaultScopes"
+// +kubebuilder:validation:XValidation:rule="!has(self.audiences) || !has(self.scopes) || self.audiences.size() * self.scopes.size() <= 512",message="spec.audiences times spec.scopes must be at most 512, as each audience has its own list of scopes: spread them over several Integrations"
 type IntegrationSpec struct {
 	// profile is the token dialect that the clients speak: OAuth2. It is immutable, as it decides wire formats and defaults.
 	// +optional
@@ -100,8 +101,9 @@ type IntegrationSpec struct {
 	Profile Profile `json:"profile,omitempty"`
 
 	// clientID is the client ID to claim, for a client that already has one. Left out, it is derived as
-	// <namespace>.<name>, which survives a lost Secret and a restored cluster. Of two Integrations with one client ID, who
-	// derives it beats who claims it, and among claims the older keeps it. It is immutable.
+	// <namespace>.<name>, which survives a lost Secret and a restored cluster. That form is kept for the namespace it names:
+	// claiming another namespace's is a ClientIDConflict. Of two Integrations with one client ID, who derives it beats who
+	// claims it, and among claims the older keeps it. It is immutable.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9][A-Za-z0-9._~/@-]*)?$')",message="a client ID starts with a letter or digit and goes on with letters, digits and any of . _ ~ / @ -"

@@ -3,7 +3,10 @@
 
 package v1alpha1
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // This file is the contract between the controllers, which write Kubernetes objects, and the token server, which reads
 // them. Neither half imports the other.
@@ -55,6 +58,9 @@ const (
 	// ServingCertificateSecretName holds the self-made serving certificate: tls.crt, tls.key, ca.crt.
 	ServingCertificateSecretName = "integration-operator-serving-cert"
 
+	// signingKeySecretPrefix begins the names of the Secrets that hold signing keys.
+	signingKeySecretPrefix = "signing-key-"
+
 	// KeyPrivateKey holds a signing key's private key as PKCS #8 in PEM.
 	KeyPrivateKey = "private-key.pem"
 	// KeyCertificate, KeyCertificateKey and KeyCABundle are the data keys of kubernetes.io/tls Secrets and of cert-manager.
@@ -104,4 +110,15 @@ const (
 // EndpointsOf returns the endpoints of the token server with the given issuer URL, which has no trailing slash.
 func EndpointsOf(issuer string) *Endpoints {
 	return &Endpoints{Issuer: issuer, Token: issuer + PathToken, JWKS: issuer + PathJWKS}
+}
+
+// SigningKeySecretPrefix returns what the names of an algorithm's signing key Secrets begin with; a number follows.
+func SigningKeySecretPrefix(algorithm SigningAlgorithm) string {
+	return signingKeySecretPrefix + strings.ToLower(string(algorithm)) + "-"
+}
+
+// ReservedSecretName reports whether a Secret of that name in the operator's own namespace is the operator's own.
+func ReservedSecretName(name string) bool {
+	return name == CertificateAuthoritySecretName || name == ServingCertificateSecretName ||
+		strings.HasPrefix(name, signingKeySecretPrefix)
 }
