@@ -266,7 +266,7 @@ func TestLog(t *testing.T) {
 	want := []map[string]any{
 		{"level": "INFO", "msg": "token issued", "result": "ok", "grant": cc, "client": "es256", "integration": name},
 		refused("invalid_client", 401, cc, "the client secret is wrong", "client", "es256", "integration", name),
-		refused("invalid_client", 401, cc, "the client is unknown", "unknown_client", `"a\u2028\"b`+strings.Repeat("c", 18)+`"`),
+		refused("invalid_client", 401, cc, "the client is unknown", "unknown_client", `"a\u2028\"bcc"`),
 		refused("invalid_client", 401, cc, "the client is suspended", "client", "suspended", "integration", name),
 		refused("invalid_scope", 400, cc, "a scope is not granted for each of the audiences", "client", "es256", "integration", name),
 		refused("unsupported_grant_type", 400, "unknown", "there is no such grant_type"),

@@ -18,9 +18,9 @@ const unknownGrant = "unknown"
 // resultOK is the result of a request that got a token; all others have their error code.
 const resultOK = "ok"
 
-// maxUnknownClientLength bounds what is logged of a client ID that does not exist. It is well below the length of a secret, as
-// people mix up the two.
-const maxUnknownClientLength = 24
+// maxUnknownClientLength bounds what is logged of a client ID that does not exist: enough to recognise one, and of no use to anybody
+// should it be a secret, as people mix up the two.
+const maxUnknownClientLength = 8
 
 // An exchange is what happened to one request, for the log and the metrics.
 type exchange struct {

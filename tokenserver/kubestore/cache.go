@@ -7,18 +7,25 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 )
 
+// maxCachedData is the most data, in bytes, that is kept of one Secret outside the operator's namespace. What the operator generates
+// is smaller; CA certificates are the largest part of it.
+const maxCachedData = 128 << 10
+
 // CacheByObject returns what the manager's cache must hold for a Store: the Integrations of the given namespaces, their
 // Secrets that carry the integration label, and every Secret of the operator's own namespace. No namespaces means all of
-// them. The label bounds the informer, so that memory does not grow with other people's Secrets; managed fields, which nobody
-// reads, are dropped.
+// them. The label bounds the informer, so that memory does not grow with other people's Secrets; as anybody may write the label,
+// what nobody reads is dropped too: managed fields, annotations of Integrations, and the content of Secrets that no Integration
+// controls or that are too large to be credentials.
 func CacheByObject(operatorNamespace string, namespaces ...string) (map[client.Object]cache.ByObject, error) {
 	labelled, err := labels.NewRequirement(v1alpha1.LabelIntegration, selection.Exists, nil)
 	if err != nil {
@@ -33,9 +40,49 @@ func CacheByObject(operatorNamespace string, namespaces ...string) (map[client.O
 		secrets[namespace] = cache.Config{LabelSelector: labels.NewSelector().Add(*labelled)}
 	}
 	secrets[operatorNamespace] = cache.Config{LabelSelector: labels.Everything()}
-	strip := cache.TransformStripManagedFields()
 	return map[client.Object]cache.ByObject{
-		&v1alpha1.Integration{}: {Namespaces: integrations, Transform: strip},
-		&corev1.Secret{}:        {Namespaces: secrets, Transform: strip},
+		&v1alpha1.Integration{}: {Namespaces: integrations, Transform: trimIntegration},
+		&corev1.Secret{}:        {Namespaces: secrets, Transform: trimSecret(operatorNamespace)},
 	}, nil
+}
+
+// trimIntegration drops what nobody reads. Only the status is ever written, so nothing is lost.
+func trimIntegration(object any) (any, error) {
+	if integration, ok := object.(*v1alpha1.Integration); ok {
+		integration.ManagedFields, integration.Annotations = nil, nil
+	}
+	return object, nil
+}
+
+// trimSecret drops what nobody reads of a Secret, as its informer takes it in. Data is always written whole, so dropping it loses
+// nothing; annotations stay wherever the controllers may write the Secret, as they keep other people's.
+func trimSecret(operatorNamespace string) toolscache.TransformFunc {
+	return func(object any) (any, error) {
+		secret, ok := object.(*corev1.Secret)
+		if !ok {
+			return object, nil
+		}
+		secret.ManagedFields = nil
+		if secret.Namespace == operatorNamespace {
+			return secret, nil
+		}
+		if owner := metav1.GetControllerOf(secret); owner == nil || owner.Kind != integrationKind {
+			secret.Data, secret.Annotations = nil, nil
+			return secret, nil
+		}
+		size := 0
+		for key, value := range secret.Data {
+			size += len(key) + len(value)
+		}
+		if size > maxCachedData {
+			// The client secret is kept, so that putting the Secret right does not replace it.
+			key := secret.Annotations[v1alpha1.AnnotationClientSecretKey]
+			kept := secret.Data[key]
+			secret.Data = nil
+			if len(kept) > 0 && len(kept) <= v1alpha1.MaxClientSecretLength {
+				secret.Data = map[string][]byte{key: kept}
+			}
+		}
+		return secret, nil
+	}
 }

@@ -17,6 +17,9 @@ import (
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 )
 
+// integrationKind is the kind of the owners of credentials Secrets.
+const integrationKind = "Integration"
+
 // A credential is what is kept of one credentials Secret: never the secret, only its digest.
 type credential struct {
 	// secret is the name of the Secret, in the Integration's namespace.
@@ -32,7 +35,7 @@ type credential struct {
 func credentialOf(s *corev1.Secret) (credential, types.NamespacedName, bool) {
 	integration := types.NamespacedName{Namespace: s.Namespace, Name: s.Labels[v1alpha1.LabelIntegration]}
 	owner := metav1.GetControllerOf(s)
-	if integration.Name == "" || owner == nil || owner.Kind != "Integration" {
+	if integration.Name == "" || owner == nil || owner.Kind != integrationKind {
 		return credential{}, integration, false
 	}
 	gv, err := schema.ParseGroupVersion(owner.APIVersion)
