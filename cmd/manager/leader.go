@@ -63,7 +63,7 @@ func (l *leaderLoop) Start(ctx context.Context) error {
 }
 
 // term waits for the lease, leads until the lease is lost or ctx is done, and returns when lead has returned. The lease is given up
-// only after that, so that a successor finds nobody at work.
+// only after that, so that a successor finds nobody at work: the elector's own ReleaseOnCancel gives it up before.
 func (l *leaderLoop) term(ctx context.Context, lock resourcelock.Interface) error {
 	electorCtx, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
@@ -77,7 +77,7 @@ func (l *leaderLoop) term(ctx context.Context, lock resourcelock.Interface) erro
 
 	var leadErr error
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: lock, Name: leaseName, ReleaseOnCancel: true,
+		Lock: lock, Name: leaseName,
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(leaseCtx context.Context) {
@@ -102,8 +102,27 @@ func (l *leaderLoop) term(ctx context.Context, lock resourcelock.Interface) erro
 	elector.Run(electorCtx)
 	leading.Lock() // Waits for lead.
 	defer leading.Unlock()
+	if ctx.Err() != nil || leadErr != nil {
+		l.giveUp(context.WithoutCancel(ctx), lock)
+	}
 	l.log.Info("not leading", "lease", l.namespace+"/"+leaseName)
 	return leadErr
+}
+
+// giveUp frees the lease if it is still this replica's, so that a successor need not wait until it runs out. Failing at that costs
+// the successor those seconds and nothing else.
+func (l *leaderLoop) giveUp(ctx context.Context, lock resourcelock.Interface) {
+	ctx, cancel := context.WithTimeout(ctx, retryPeriod)
+	defer cancel()
+	held, _, err := lock.Get(ctx)
+	if err != nil || held.HolderIdentity != lock.Identity() {
+		return
+	}
+	freed := *held
+	freed.HolderIdentity, freed.LeaseDurationSeconds = "", 1
+	if err := lock.Update(ctx, freed); err != nil {
+		l.log.Info("the lease runs out by itself, as it could not be given up", "lease", l.namespace+"/"+leaseName)
+	}
 }
 
 // A termCache lends the process's cache to the manager of one term: it does not start it, and takes the term's event handlers off it
