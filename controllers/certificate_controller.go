@@ -180,7 +180,8 @@ func SecretCABundle(reader client.Reader, operatorNamespace string) CABundle {
 	return func(ctx context.Context) ([]byte, error) {
 		secret := &corev1.Secret{}
 		err := reader.Get(ctx, key, secret, client.DisableReadYourWritesConsistency)
-		if apierrors.IsNotFound(err) || err == nil && len(secret.Data[v1alpha1.KeyCABundle]) == 0 {
+		missing := secret.Type != v1alpha1.SecretTypeCertificateAuthority || len(secret.Data[v1alpha1.KeyCABundle]) == 0
+		if apierrors.IsNotFound(err) || err == nil && missing {
 			return nil, ErrCABundlePending
 		}
 		if err != nil {

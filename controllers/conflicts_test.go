@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -34,13 +35,13 @@ func (w *world) wantLoser(t *testing.T, intg *v1alpha1.Integration) {
 
 func TestWhoDerivesAClientIDBeatsAnOlderClaim(t *testing.T) {
 	w := newWorld(t)
-	id := w.elsewhere + ".victim"
+	id := w.namespace + ".victim"
 	squatter := w.readyIntegration(t, "squatter", func(i *v1alpha1.Integration) { i.Spec.ClientID = id })
 	if squatter.Status.ClientID != id {
 		t.Fatalf("a claim that nobody disputes: want %s, got %s", id, squatter.Status.ClientID)
 	}
 
-	victim := createIntegration(t, w.elsewhere, "victim")
+	victim := w.integration(t, "victim")
 	w.waitFor(t, victim, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	w.wantLoser(t, squatter)
 	message := meta.FindStatusCondition(squatter.Status.Conditions, v1alpha1.ConditionStalled).Message
@@ -58,6 +59,86 @@ func TestWhoDerivesAClientIDBeatsAnOlderClaim(t *testing.T) {
 	w.wantEvents(t, squatter, "Warning ClientIDConflict", "Normal Ready")
 	if squatter.Status.ClientID != id || squatter.Status.Granted == nil {
 		t.Errorf("want the client ID back, got %q", squatter.Status.ClientID)
+	}
+}
+
+func TestNobodyClaimsWhatAnotherNamespaceDerives(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{w.elsewhere + ".victim", "no-such-namespace.victim"} {
+		squatter := w.integration(t, "squats-"+strings.Split(id, ".")[0], func(i *v1alpha1.Integration) { i.Spec.ClientID = id })
+		w.wantLoser(t, squatter)
+		message := meta.FindStatusCondition(squatter.Status.Conditions, v1alpha1.ConditionStalled).Message
+		if !strings.Contains(message, id) || !strings.Contains(message, "spec.clientID") {
+			t.Errorf("the message does not say what to do: %s", message)
+		}
+	}
+}
+
+func TestALateStatusGrantsNothing(t *testing.T) {
+	w := newWorld(t)
+	intg := w.readyIntegration(t, "narrowed", func(i *v1alpha1.Integration) { i.Spec.Scopes = []string{"read", "admin"} })
+	edit(t, intg, func(i *v1alpha1.Integration) { i.Spec.Scopes = []string{"write", "read", "admin"} })
+	w.seen(t, intg)
+	stale := intg.DeepCopy()
+	edit(t, intg, func(i *v1alpha1.Integration) { i.Spec.Scopes = []string{"read"} })
+	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+
+	// A leader that was replaced goes by what it read before, and its write comes late.
+	late := *w.integrations
+	late.Client = staleReader{Client: w.integrations.Client, stale: stale}
+	if _, err := late.Reconcile(bounded(t), requestFor(intg)); err != nil {
+		t.Error(err)
+	}
+	if err := k8sClient.Get(t.Context(), client.ObjectKeyFromObject(intg), intg); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"read"}, intg.Status.Granted.Access[0].Scopes); diff != "" {
+		t.Errorf("granted (-want +got):\n%s", diff)
+	}
+}
+
+// A staleReader reads an Integration as it was.
+type staleReader struct {
+	client.Client
+	stale *v1alpha1.Integration
+}
+
+func (r staleReader) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if intg, ok := obj.(*v1alpha1.Integration); ok && key == client.ObjectKeyFromObject(r.stale) {
+		r.stale.DeepCopyInto(intg)
+		return nil
+	}
+	return r.Client.Get(ctx, key, obj, opts...)
+}
+
+func TestAReappliedIntegrationWaitsForTheGarbageCollector(t *testing.T) {
+	w := newWorld(t)
+	intg := w.readyIntegration(t, "again")
+	if err := k8sClient.Delete(t.Context(), intg); err != nil {
+		t.Fatal(err)
+	}
+	again := w.integration(t, "again")
+	w.waitFor(t, again, v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonSecretPending)
+	if meta.IsStatusConditionTrue(again.Status.Conditions, v1alpha1.ConditionStalled) {
+		t.Error("waiting for the garbage collector is no reason to be stalled")
+	}
+	// This control plane has no garbage collector: the test does its work.
+	if err := k8sClient.Delete(t.Context(), w.secret(t, "again")); err != nil {
+		t.Fatal(err)
+	}
+	w.waitFor(t, again, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+}
+
+func TestTheOperatorsOwnSecretNamesAreKept(t *testing.T) {
+	r := &IntegrationReconciler{OperatorNamespace: "operator"}
+	for _, name := range []string{
+		v1alpha1.CertificateAuthoritySecretName, v1alpha1.ServingCertificateSecretName, "signing-key-es256-7",
+	} {
+		intg := newIntegration("operator", "takes", func(i *v1alpha1.Integration) { i.Spec.Secret.Name = name })
+		err := r.gatherSecrets(t.Context(), &scope{intg: intg})
+		if got := failure(err); !got.terminal || got.reason != v1alpha1.ReasonSecretConflict || !strings.Contains(got.message, "operator/"+name) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

@@ -114,19 +114,22 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return outcomeOf(s.err)
 	}
 	if err := r.patchStatus(ctx, s); err != nil {
-		return ctrl.Result{}, errors.Join(s.err, err)
+		return outcomeOf(err)
 	}
 	return outcomeOf(s.err)
 }
 
-// patchStatus writes the status that follows from the facts, unless it is already there, and tells of transitions.
+// patchStatus writes the status that follows from the facts, unless it is already there, and tells of transitions. The write carries
+// the resource version that the facts are about: a late one, of a leader that was replaced or about an Integration that was made
+// anew, must not grant what has been taken away.
 func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope) error {
 	before := s.intg.DeepCopy()
 	s.intg.Status = statusOf(s, metav1.NewTime(r.Now()))
 	if equality.Semantic.DeepEqual(before.Status, s.intg.Status) {
 		return nil
 	}
-	if err := r.Client.Status().Patch(ctx, s.intg, client.MergeFrom(before)); err != nil {
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, s.intg, patch); err != nil {
 		return client.IgnoreNotFound(wrap(err, "patch the status of Integration %s", client.ObjectKeyFromObject(s.intg)))
 	}
 	for _, e := range transitions(before.Status.Conditions, s.intg.Status.Conditions) {
@@ -135,14 +138,28 @@ func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope) error
 	return nil
 }
 
-// rivals maps an Integration that appeared or went to the others that want its client ID.
+// rivals maps an Integration that appeared or went to the one of the others that comes first for its client ID: the one that loses
+// it or gets it. All others have lost before and after.
 func (r *IntegrationReconciler) rivals(ctx context.Context, obj client.Object) []ctrl.Request {
 	intg, ok := obj.(*v1alpha1.Integration)
 	if !ok {
 		return nil
 	}
-	return r.requests(ctx, types.NamespacedName{Namespace: intg.Namespace, Name: intg.Name},
-		client.MatchingFields{indexClientID: intg.WantedClientID()})
+	others, err := r.list(ctx, client.MatchingFields{indexClientID: intg.WantedClientID()})
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot tell the rivals for a client ID")
+		return nil
+	}
+	var first *v1alpha1.Integration
+	for i := range others {
+		if other := &others[i]; other.UID != intg.UID && (first == nil || other.PrecedesForClientID(first)) {
+			first = other
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return []ctrl.Request{{NamespacedName: client.ObjectKeyFromObject(first)}}
 }
 
 // owner maps a credentials Secret to the Integration that its label or its owner reference names, whichever is left.
@@ -168,7 +185,7 @@ func (r *IntegrationReconciler) dependants(ctx context.Context, obj client.Objec
 		return nil
 	}
 	if algorithm := obj.GetLabels()[v1alpha1.LabelSigningKey]; algorithm != "" {
-		return r.requests(ctx, types.NamespacedName{}, client.MatchingFields{indexAlgorithm: algorithm})
+		return r.requests(ctx, client.MatchingFields{indexAlgorithm: algorithm})
 	}
 	if obj.GetName() == v1alpha1.CertificateAuthoritySecretName {
 		return r.all(ctx, obj)
@@ -177,23 +194,28 @@ func (r *IntegrationReconciler) dependants(ctx context.Context, obj client.Objec
 }
 
 func (r *IntegrationReconciler) all(ctx context.Context, _ client.Object) []ctrl.Request {
-	return r.requests(ctx, types.NamespacedName{})
+	return r.requests(ctx)
 }
 
-// requests lists Integrations from the cache, all but one.
-func (r *IntegrationReconciler) requests(ctx context.Context, but types.NamespacedName, opts ...client.ListOption) []ctrl.Request {
-	found := &v1alpha1.IntegrationList{}
-	if err := r.Client.List(ctx, found, append(opts, client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy)...); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "cannot list Integrations from the cache")
+// requests returns a request for each Integration in the cache that the options select.
+func (r *IntegrationReconciler) requests(ctx context.Context, opts ...client.ListOption) []ctrl.Request {
+	found, err := r.list(ctx, opts...)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot tell which Integrations are concerned")
 		return nil
 	}
-	requests := make([]ctrl.Request, 0, len(found.Items))
-	for i := range found.Items {
-		if key := client.ObjectKeyFromObject(&found.Items[i]); key != but {
-			requests = append(requests, ctrl.Request{NamespacedName: key})
-		}
+	requests := make([]ctrl.Request, 0, len(found))
+	for i := range found {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&found[i])})
 	}
 	return requests
+}
+
+// list returns Integrations from the cache, which are shared with it and must not be changed.
+func (r *IntegrationReconciler) list(ctx context.Context, opts ...client.ListOption) ([]v1alpha1.Integration, error) {
+	found := &v1alpha1.IntegrationList{}
+	err := r.Client.List(ctx, found, append(opts, client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy)...)
+	return found.Items, wrap(err, "list Integrations")
 }
 
 // wrap adds to an error what was being done; it keeps nil nil.

@@ -28,6 +28,8 @@ const (
 	stuckRetry = time.Minute
 	// readBackInterval is how often the cache is asked for a Secret just written.
 	readBackInterval = 5 * time.Millisecond
+	// readBackTimeout bounds that, so that workers do not all wait for a watch that is broken.
+	readBackTimeout = 5 * time.Second
 	// pendingRetry is the safety net behind the watches that tell when something pending has come.
 	pendingRetry = 30 * time.Second
 )
@@ -60,13 +62,17 @@ type scope struct {
 // claimClientID decides whether the Integration owns the client ID that it wants.
 func (r *IntegrationReconciler) claimClientID(ctx context.Context, s *scope) error {
 	wanted := s.intg.WantedClientID()
-	rivals := &v1alpha1.IntegrationList{}
-	if err := r.Client.List(ctx, rivals, client.MatchingFields{indexClientID: wanted},
-		client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list the Integrations with client ID %s: %w", wanted, err)
+	if s.intg.ReservedClientID() {
+		return &terminalError{reason: v1alpha1.ReasonClientIDConflict, message: fmt.Sprintf(
+			"client ID %s has the form <namespace>.<name>, which is kept for Integrations of the namespace that it names: "+
+				"make a new Integration with another spec.clientID, or without one", wanted)}
 	}
-	for i := range rivals.Items {
-		rival := &rivals.Items[i]
+	rivals, err := r.list(ctx, client.MatchingFields{indexClientID: wanted})
+	if err != nil {
+		return err
+	}
+	for i := range rivals {
+		rival := &rivals[i]
 		if rival.UID != s.intg.UID && rival.PrecedesForClientID(s.intg) {
 			// The rival's namespace is not named: who can write here may not be allowed to look there.
 			return &terminalError{reason: v1alpha1.ReasonClientIDConflict, message: fmt.Sprintf(
@@ -109,6 +115,10 @@ func (r *IntegrationReconciler) gatherTrust(ctx context.Context, s *scope) error
 // them: one without the operator's label is met when a Secret of its name is to be created.
 func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) error {
 	wanted := client.ObjectKey{Namespace: s.intg.Namespace, Name: s.intg.SecretName()}
+	if wanted.Namespace == r.OperatorNamespace && v1alpha1.ReservedSecretName(wanted.Name) {
+		return &terminalError{reason: v1alpha1.ReasonSecretConflict, message: fmt.Sprintf(
+			"Secret %s has a name that is kept for the operator's own keys: choose another spec.secret.name", wanted)}
+	}
 	secret := &corev1.Secret{}
 	switch err := r.Client.Get(ctx, wanted, secret); {
 	case err == nil:
@@ -180,10 +190,16 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 // as the token server does, so that a client that waits for Ready gets its token. The client's own read-your-writes does not wait
 // long enough: the cache has a watch for the operator's namespace and one for the others, and takes news from either for both.
 func (r *IntegrationReconciler) readBack(ctx context.Context, key client.ObjectKey) error {
-	err := wait.PollUntilContextCancel(ctx, readBackInterval, true, func(ctx context.Context) (bool, error) {
+	bounded, cancel := context.WithTimeout(ctx, readBackTimeout)
+	defer cancel()
+	err := wait.PollUntilContextCancel(bounded, readBackInterval, true, func(ctx context.Context) (bool, error) {
 		err := r.Client.Get(ctx, key, &corev1.Secret{})
 		return err == nil, client.IgnoreNotFound(err)
 	})
+	if err != nil && bounded.Err() != nil {
+		return &waitingError{reason: v1alpha1.ReasonSecretPending, retryAfter: pendingRetry, message: fmt.Sprintf(
+			"Secret %s was written and does not come back by the watch: does a webhook take its label off?", key)}
+	}
 	return wrap(err, "read Secret %s back", key)
 }
 
@@ -196,6 +212,8 @@ func (r *IntegrationReconciler) apply(ctx context.Context, d credentials.Decisio
 		return nil
 	case credentials.Refuse:
 		return &terminalError{reason: d.Reason, message: d.Message, retryAfter: stuckRetry}
+	case credentials.Wait:
+		return &waitingError{reason: d.Reason, message: d.Message, retryAfter: stuckRetry}
 	case credentials.Update:
 		log.Info("updating the Secret", "secret", d.Secret.Name)
 		return wrap(r.Client.Update(ctx, d.Secret), "update Secret %s/%s", d.Secret.Namespace, d.Secret.Name)
@@ -213,8 +231,21 @@ func (r *IntegrationReconciler) apply(ctx context.Context, d credentials.Decisio
 }
 
 // removeFormerSecrets removes the Secrets of former names. The new one is there by now and holds the same client secret; every replica
-// of the token server sees it appear before it sees these go, as both come by one watch.
+// of the token server sees it appear before it sees these go, as both come by one watch. The API server itself is asked for the new
+// one: the cache may still show a Secret that was removed when spec.secret.name changed the other way.
 func (r *IntegrationReconciler) removeFormerSecrets(ctx context.Context, s *scope) error {
+	if len(s.former) == 0 {
+		return nil
+	}
+	current := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: s.intg.Namespace, Name: s.intg.SecretName()}
+	err := r.Live.Get(ctx, key, current)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("get Secret %s: %w", key, err)
+	}
+	if err != nil || !credentials.Owned(current, s.intg) || !current.DeletionTimestamp.IsZero() {
+		return apierrors.NewConflict(corev1.Resource("secrets"), key.Name, errors.New("it went while its predecessors were to be removed"))
+	}
 	for _, former := range s.former {
 		if s.values.KeepUntil != nil {
 			released := former.DeepCopy()

@@ -6,8 +6,11 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -97,7 +100,23 @@ func failure(err error) failureReason {
 	case errors.As(err, &terminal):
 		return failureReason{reason: terminal.reason, message: terminal.message, terminal: true}
 	default:
-		return failureReason{reason: v1alpha1.ReasonReconcileError, message: err.Error()}
+		return failureReason{reason: v1alpha1.ReasonReconcileError, message: publicMessage(err)}
+	}
+}
+
+// publicMessage returns what failed, without what the API server or a webhook said of it: that may hold URLs and more than the
+// Integration's users should see. The log has it all.
+func publicMessage(err error) string {
+	what := err.Error()
+	var status *apierrors.StatusError
+	var transport *url.Error
+	switch {
+	case errors.As(err, &status):
+		return strings.TrimSuffix(what, status.Error()) + string(apierrors.ReasonForError(status))
+	case errors.As(err, &transport):
+		return strings.TrimSuffix(what, transport.Error()) + "the API server cannot be reached"
+	default:
+		return what
 	}
 }
 

@@ -119,8 +119,11 @@ func (r *SigningKeyReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	byName := make(map[string]*corev1.Secret, len(secrets.Items))
 	for i := range secrets.Items {
 		secret := &secrets.Items[i]
+		if moved, err := r.correctAlgorithm(ctx, algorithm, secret); moved || err != nil {
+			return outcomeOf(err) // Its update calls for the next pass.
+		}
 		byName[secret.Name] = secret
-		keys = append(keys, keyOf(algorithm, secret))
+		keys = append(keys, keyOf(secret))
 	}
 	steps, wake := keyring.Plan(keyring.Input{
 		Now: now, Keys: keys, HadKey: hadKey,
@@ -139,6 +142,19 @@ func (r *SigningKeyReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{RequeueAfter: max(wake.Sub(now), time.Second)}, nil
+}
+
+// correctAlgorithm puts the label right on a sound key of another algorithm, which a hand has mislabelled: the key says what it is for.
+func (r *SigningKeyReconciler) correctAlgorithm(
+	ctx context.Context, algorithm v1alpha1.SigningAlgorithm, secret *corev1.Secret,
+) (moved bool, err error) {
+	actual, err := keyring.AlgorithmOf(secret.Data[v1alpha1.KeyPrivateKey])
+	if err != nil || actual == algorithm {
+		return false, nil //nolint:nilerr // A damaged key has no algorithm; the plan deals with it.
+	}
+	metav1.SetMetaDataLabel(&secret.ObjectMeta, v1alpha1.LabelSigningKey, string(actual))
+	ctrl.LoggerFrom(ctx).Info("correcting the algorithm of a signing key", "secret", secret.Name, "algorithm", actual)
+	return true, wrap(r.Client.Update(ctx, secret), "correct the algorithm of signing key %s", secret.Name)
 }
 
 // any reports whether an Integration has the algorithm in an index.
@@ -200,7 +216,7 @@ func (r *SigningKeyReconciler) take(
 }
 
 // keyOf reads what the state machine needs from a key's Secret. A time that does not parse counts as long ago.
-func keyOf(algorithm v1alpha1.SigningAlgorithm, secret *corev1.Secret) keyring.Key {
+func keyOf(secret *corev1.Secret) keyring.Key {
 	at := func(annotation string) time.Time {
 		t, err := time.Parse(time.RFC3339, secret.Annotations[annotation])
 		if err != nil {
@@ -208,13 +224,14 @@ func keyOf(algorithm v1alpha1.SigningAlgorithm, secret *corev1.Secret) keyring.K
 		}
 		return t
 	}
+	_, damage := keyring.AlgorithmOf(secret.Data[v1alpha1.KeyPrivateKey])
 	return keyring.Key{
 		Name:        secret.Name,
 		State:       secret.Labels[v1alpha1.LabelKeyState],
 		PublishedAt: at(v1alpha1.AnnotationKeyPublishedAt),
 		ActivatedAt: at(v1alpha1.AnnotationKeyActivatedAt),
 		ExpiresAt:   at(v1alpha1.AnnotationKeyExpiresAt),
-		Damaged:     keyring.Check(algorithm, secret.Data[v1alpha1.KeyPrivateKey]) != nil,
+		Damaged:     damage != nil,
 	}
 }
 
@@ -249,7 +266,7 @@ func mark(secret *corev1.Secret, state, annotation string, at time.Time) {
 func (r *SigningKeyReconciler) nextName(
 	ctx context.Context, algorithm v1alpha1.SigningAlgorithm, secrets map[string]*corev1.Secret,
 ) (string, error) {
-	prefix := "signing-key-" + strings.ToLower(string(algorithm)) + "-"
+	prefix := v1alpha1.SigningKeySecretPrefix(algorithm)
 	highest := 0
 	for name := range secrets {
 		if n, err := strconv.Atoi(strings.TrimPrefix(name, prefix)); err == nil {

@@ -73,8 +73,9 @@ func TestKeyIsMadeWhenTheFirstIntegrationNeedsIt(t *testing.T) {
 			t.Errorf("keys for %s (-want +got):\n%s", algorithm, diff)
 		}
 		secret := w.operatorSecret(t, name)
-		if err := keyring.Check(algorithm, secret.Data[v1alpha1.KeyPrivateKey]); err != nil || secret.Type != v1alpha1.SecretTypeSigningKey {
-			t.Errorf("%s of type %s: %v", name, secret.Type, err)
+		got, err := keyring.AlgorithmOf(secret.Data[v1alpha1.KeyPrivateKey])
+		if err != nil || got != algorithm || secret.Type != v1alpha1.SecretTypeSigningKey {
+			t.Errorf("%s of type %s holds a key for %q: %v", name, secret.Type, got, err)
 		}
 		if diff := cmp.Diff([]string{"Normal SigningKeyCreated"}, w.recorder.of(secret)); diff != "" {
 			t.Errorf("events of %s (-want +got):\n%s", name, diff)
@@ -288,12 +289,29 @@ func TestLostKeyIsRebuilt(t *testing.T) {
 				if told := w.recorder.of(fresh); len(told) == 0 || told[len(told)-1] != "Warning SigningKeyRebuilt" {
 					return fmt.Errorf("events: got %q", told)
 				}
-				return keyring.Check(es256, key)
+				_, err := keyring.AlgorithmOf(key)
+				return err
 			}, deadline, poll).Should(Succeed())
 			if states := w.keyStates(t, es256); len(states) != 1 {
 				t.Errorf("want one key, got %v", states)
 			}
 			w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 		})
+	}
+}
+
+func TestAKeyWithAWrongAlgorithmOnItsLabelIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.readyIntegration(t, "signs")
+	key := w.operatorSecret(t, "signing-key-es256-1")
+	before := bytes.Clone(key.Data[v1alpha1.KeyPrivateKey])
+	edit(t, key, func(s *corev1.Secret) { s.Labels[v1alpha1.LabelSigningKey] = string(rs256) })
+
+	NewWithT(t).Eventually(func() string {
+		key = w.operatorSecret(t, "signing-key-es256-1")
+		return key.Labels[v1alpha1.LabelSigningKey]
+	}, deadline, poll).Should(Equal(string(es256)))
+	if !bytes.Equal(key.Data[v1alpha1.KeyPrivateKey], before) {
+		t.Error("the private key is another one")
 	}
 }

@@ -6,12 +6,15 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -351,5 +354,18 @@ func TestTransitions(t *testing.T) {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAConditionHoldsNothingThatAServerSaid(t *testing.T) {
+	refused := apierrors.NewInternalError(errors.New("failed calling webhook: Post https://hook.example/?token=hunter2"))
+	unreachable := &url.Error{Op: "Get", URL: "https://api.example/?timeout=10s", Err: errors.New("hunter2")}
+	for name, err := range map[string]error{
+		"a webhook's words": fmt.Errorf("update Secret shop/a: %w", refused), "a URL": fmt.Errorf("update Secret shop/a: %w", unreachable),
+	} {
+		got := publicMessage(err)
+		if !strings.HasPrefix(got, "update Secret shop/a: ") || strings.Contains(got, "hunter2") || strings.Contains(got, "?") {
+			t.Errorf("%s: got %q", name, got)
+		}
 	}
 }

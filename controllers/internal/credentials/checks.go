@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 )
@@ -27,6 +28,8 @@ const (
 	Replace Action = "Replace"
 	// Refuse: the Secret is somebody else's.
 	Refuse Action = "Refuse"
+	// Wait: the Secret is that of a former Integration of the same name, and the garbage collector is about to take it.
+	Wait Action = "Wait"
 )
 
 // Input is everything that Decide looks at.
@@ -57,6 +60,10 @@ type Decision struct {
 // Decide is the chain of checks that answers "must I act?": not owned, missing, fixed for ever, different. A client secret that is
 // there is never replaced.
 func Decide(in Input) Decision {
+	if in.Existing != nil && orphaned(in.Existing, in.Integration) {
+		return Decision{Action: Wait, Reason: v1alpha1.ReasonSecretPending, Message: fmt.Sprintf(
+			"Secret %s belongs to a former Integration of this name: it is made anew once the garbage collector has taken it", in.key())}
+	}
 	if in.Existing != nil && !Owned(in.Existing, in.Integration) {
 		return Decision{Action: Refuse, Reason: v1alpha1.ReasonSecretConflict, Message: fmt.Sprintf(
 			"Secret %s exists and is not this Integration's: choose another spec.secret.name, or delete that Secret", in.key())}
@@ -71,7 +78,7 @@ func Decide(in Input) Decision {
 	case in.Existing == nil:
 		return in.notice(Decision{Action: Create, Secret: wanted}, lost)
 	case fixed(in.Existing, wanted):
-		return in.notice(Decision{Action: Replace, Secret: Build(in.Integration, nil, in.Values)}, lost)
+		return in.notice(Decision{Action: Replace, Secret: replacement(wanted)}, lost)
 	case !same(in.Existing, wanted):
 		return in.notice(Decision{Action: Update, Secret: wanted}, lost)
 	default:
@@ -114,6 +121,19 @@ func (in Input) notice(d Decision, lost bool) Decision {
 func fixed(existing, wanted *corev1.Secret) bool {
 	immutable := existing.Immutable != nil && *existing.Immutable
 	return existing.Type != wanted.Type || immutable && !equality.Semantic.DeepEqual(existing.Data, wanted.Data)
+}
+
+// replacement returns the wanted Secret as one to be created in place of the existing one.
+func replacement(wanted *corev1.Secret) *corev1.Secret {
+	wanted.UID, wanted.ResourceVersion, wanted.CreationTimestamp, wanted.Immutable = "", "", metav1.Time{}, nil
+	return wanted
+}
+
+// orphaned reports whether the Secret is that of an Integration of the same name that was deleted.
+func orphaned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
+	owner := metav1.GetControllerOf(secret)
+	return owner != nil && owner.Kind == "Integration" && owner.APIVersion == v1alpha1.GroupVersion.String() &&
+		owner.Name == intg.Name && owner.UID != intg.UID
 }
 
 // drifted reports whether somebody changed the Secret, rather than the operator's own certificate or issuer having changed. The CA

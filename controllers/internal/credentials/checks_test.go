@@ -188,7 +188,6 @@ func TestDecideRefusesWhatIsNotTheIntegrationsOwn(t *testing.T) {
 	for name, edit := range map[string]func(*corev1.Secret){
 		"a Secret with our label and no owner":  func(s *corev1.Secret) { s.OwnerReferences = nil },
 		"a Secret without label and owner":      func(s *corev1.Secret) { s.Labels, s.OwnerReferences = nil, nil },
-		"a Secret of an Integration of old":     func(s *corev1.Secret) { s.OwnerReferences[0].UID = "uid-of-a-former-life" },
 		"a Secret of another Integration":       func(s *corev1.Secret) { s.OwnerReferences[0] = credentials.OwnerReference(otherIntegration) },
 		"a Secret of another, without the keys": func(s *corev1.Secret) { s.OwnerReferences, s.Data = nil, nil },
 	} {
@@ -202,5 +201,31 @@ func TestDecideRefusesWhatIsNotTheIntegrationsOwn(t *testing.T) {
 				t.Errorf("the message does not say what to do: %s", got.Message)
 			}
 		})
+	}
+}
+
+func TestDecideWaitsForTheGarbageCollector(t *testing.T) {
+	intg := integration()
+	existing := secret(intg, func(s *corev1.Secret) { s.OwnerReferences[0].UID = "uid-of-a-former-life" })
+	got := credentials.Decide(credentials.Input{Integration: intg, Existing: existing, Values: values()})
+	if got.Action != credentials.Wait || got.Reason != v1alpha1.ReasonSecretPending || !strings.Contains(got.Message, "shop/order-sync") {
+		t.Errorf("want to wait, got %+v", got)
+	}
+}
+
+func TestReplacementKeepsWhatOthersPutOnTheSecret(t *testing.T) {
+	intg := integration()
+	immutable := true
+	existing := secret(intg, func(s *corev1.Secret) {
+		s.UID, s.ResourceVersion, s.Immutable = "uid-of-the-secret", "42", &immutable
+		s.Labels["team"] = "shop"
+		delete(s.Data, "scope")
+	})
+	got := credentials.Decide(credentials.Input{Integration: intg, Existing: existing, Established: true, Values: values()})
+	if got.Action != credentials.Replace {
+		t.Fatalf("want to replace, got %s", got.Action)
+	}
+	if s := got.Secret; s.Labels["team"] != "shop" || s.UID != "" || s.ResourceVersion != "" || s.Immutable != nil {
+		t.Errorf("the replacement is %+v", s.ObjectMeta)
 	}
 }

@@ -44,31 +44,27 @@ func Generate(algorithm v1alpha1.SigningAlgorithm) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// Check reports whether pemBytes hold a private key of the algorithm. The error says nothing of the key.
-func Check(algorithm v1alpha1.SigningAlgorithm, pemBytes []byte) error {
+// AlgorithmOf returns the algorithm that a private key, PKCS #8 in PEM, is for. The error says nothing of the key.
+func AlgorithmOf(pemBytes []byte) (v1alpha1.SigningAlgorithm, error) {
 	block, _ := pem.Decode(pemBytes)
 	if block == nil {
-		return errors.New("no PEM block")
+		return "", errors.New("no PEM block")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return errors.New("not a PKCS #8 private key")
+		return "", errors.New("not a PKCS #8 private key")
 	}
-	var got v1alpha1.SigningAlgorithm
 	switch k := key.(type) {
 	case *ecdsa.PrivateKey:
 		if k.Curve == elliptic.P256() {
-			got = v1alpha1.SigningAlgorithmES256
+			return v1alpha1.SigningAlgorithmES256, nil
 		}
 	case *rsa.PrivateKey:
 		if k.N.BitLen() >= rsaBits {
-			got = v1alpha1.SigningAlgorithmRS256
+			return v1alpha1.SigningAlgorithmRS256, nil
 		}
 	case ed25519.PrivateKey:
-		got = v1alpha1.SigningAlgorithmEdDSA
+		return v1alpha1.SigningAlgorithmEdDSA, nil
 	}
-	if got != algorithm {
-		return fmt.Errorf("not a key for %s", algorithm)
-	}
-	return nil
+	return "", errors.New("not a key for any of the algorithms")
 }

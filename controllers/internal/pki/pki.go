@@ -96,15 +96,19 @@ type Authority struct {
 }
 
 // RenewAuthority returns the CA as it should be at a time, and when to look again. The result equals a when nothing is to be done. A
-// CA that is missing, damaged or expired is made anew: created is true.
+// CA that is missing, damaged or expired gives way to its published successor, or is made anew: then created is true.
 func RenewAuthority(a Authority, now time.Time) (renewed Authority, created bool, wake time.Time, err error) {
 	current, broken := a.Current.parse()
 	if broken != nil || !now.Before(current.certificate.NotAfter) {
-		if a.Current, current, err = newAuthority(now); err != nil {
-			return a, false, time.Time{}, err
+		if current, broken = a.Next.parse(); broken == nil && now.Before(current.certificate.NotAfter) {
+			a.Current, a.Next = a.Next, Pair{} // Clients have its certificate already.
+		} else {
+			if a.Current, current, err = newAuthority(now); err != nil {
+				return a, false, time.Time{}, err
+			}
+			a.Next, created = Pair{}, true
+			a.Bundle = nil // The others were signed by nobody that we know.
 		}
-		a.Next, created = Pair{}, true
-		a.Bundle = nil // The others were signed by nobody that we know.
 	}
 	next, missing := a.Next.parse()
 	if renewAt := current.certificate.NotAfter.Add(-AuthorityRenewal); missing != nil {

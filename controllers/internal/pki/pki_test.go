@@ -258,6 +258,17 @@ func TestDamagedSuccessorIsPublishedAnew(t *testing.T) {
 	}
 }
 
+func TestPublishedSuccessorTakesOverFromADamagedAuthority(t *testing.T) {
+	ca, _, wake := renew(t, pki.Authority{}, birth)
+	ca, _, _ = renew(t, ca, wake)
+	successor := ca.Next
+	ca.Current.Key = []byte("rubbish")
+	repaired, created, _ := renew(t, ca, wake.Add(day))
+	if created || !bytes.Equal(repaired.Current.Certificate, successor.Certificate) || len(repaired.Next.Key) > 0 {
+		t.Error("want the published successor to sign, as clients have its certificate already")
+	}
+}
+
 func TestServingCertificate(t *testing.T) {
 	ca, _, _ := renew(t, pki.Authority{}, birth)
 	other, _, _ := renew(t, pki.Authority{}, birth)
