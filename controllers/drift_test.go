@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -138,4 +141,33 @@ func TestWhatUsersMayChangeIsLeftAlone(t *testing.T) {
 			w.wantEvents(t, intg)
 		})
 	}
+}
+
+func TestReadyIsNotSaidBeforeTheWatchShowsTheSecret(t *testing.T) {
+	w := newWorld(t)
+	intg := w.readyIntegration(t, "unseen")
+	blind := *w.integrations
+	blind.Client = secretHider{Client: w.integrations.Client}
+	if _, err := blind.Reconcile(bounded(t), requestFor(intg)); err != nil {
+		t.Fatal(err)
+	}
+	w.waitFor(t, intg, v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonSecretPending)
+	if meta.IsStatusConditionTrue(intg.Status.Conditions, v1alpha1.ConditionReady) {
+		t.Error("Ready is said although the token server may not know the Secret")
+	}
+	w.seen(t, intg)
+	w.reconcile(t, intg)
+	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+}
+
+// A secretHider is a client whose watch for Secrets shows none.
+type secretHider struct {
+	client.Client
+}
+
+func (h secretHider) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if _, ok := obj.(*corev1.Secret); ok {
+		return apierrors.NewNotFound(corev1.Resource("secrets"), key.Name)
+	}
+	return h.Client.Get(ctx, key, obj, opts...)
 }

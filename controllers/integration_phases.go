@@ -152,8 +152,9 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 	}
 	decision := credentials.Decide(input)
 	err := r.apply(ctx, decision, s.existing)
-	if apierrors.IsAlreadyExists(err) {
-		// The Secret has no label of ours, so the cache cannot show it: look, and decide again.
+	hidden := apierrors.IsAlreadyExists(err)
+	if hidden {
+		// The Secret has no label of ours, or the watch is late: look, and decide again.
 		s.existing = &corev1.Secret{}
 		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(decision.Secret), s.existing); err != nil {
 			return fmt.Errorf("get Secret %s/%s: %w", s.intg.Namespace, s.intg.SecretName(), err)
@@ -177,7 +178,7 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 		}
 		r.Recorder.Eventf(s.intg, nil, kind, decision.Reason, "RestoreSecret", "%s", decision.Message)
 	}
-	if decision.Action != credentials.None {
+	if hidden || decision.Action != credentials.None {
 		if err := r.readBack(ctx, client.ObjectKeyFromObject(decision.Secret)); err != nil {
 			return err
 		}
@@ -197,8 +198,8 @@ func (r *IntegrationReconciler) readBack(ctx context.Context, key client.ObjectK
 		return err == nil, client.IgnoreNotFound(err)
 	})
 	if err != nil && bounded.Err() != nil {
-		return &waitingError{reason: v1alpha1.ReasonSecretPending, retryAfter: pendingRetry, message: fmt.Sprintf(
-			"Secret %s was written and does not come back by the watch: does a webhook take its label off?", key)}
+		return &waitingError{reason: v1alpha1.ReasonSecretPending, retryAfter: readBackTimeout, message: fmt.Sprintf(
+			"Secret %s is written and has not come back by the watch yet: if it lasts, look for a webhook that takes its label off", key)}
 	}
 	return wrap(err, "read Secret %s back", key)
 }
