@@ -5,12 +5,6 @@ package tokenserver_test
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/json"
 	"io"
@@ -28,6 +22,7 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
+	"github.com/integration-operator/integration-operator/tokenserver/signer/signertest"
 )
 
 // The clients of the tests. Their secret holds what needs encoding.
@@ -76,20 +71,16 @@ func newClient(algorithm string) *clients.Client {
 
 func newKey(t *testing.T, algorithm string) *signer.Key {
 	t.Helper()
-	var private crypto.Signer
-	var err error
-	switch algorithm {
-	case "ES256":
-		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "RS256":
-		private, err = rsa.GenerateKey(rand.Reader, 2048)
-	default:
-		_, private, err = ed25519.GenerateKey(rand.Reader)
-	}
+	pemBytes, err := signertest.NewKey(algorithm)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &signer.Key{ID: "kid-" + algorithm, Algorithm: algorithm, Private: private, Active: true, ActivatedAt: now().Add(-time.Hour)}
+	key, err := signer.ParseKey(pemBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key.ID, key.Active, key.ActivatedAt = "kid-"+algorithm, true, now().Add(-time.Hour)
+	return key
 }
 
 // now is the clock of the tests. It stands still, close enough to the real time for libraries that have a clock of their own.

@@ -4,16 +4,10 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,6 +21,7 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
+	"github.com/integration-operator/integration-operator/tokenserver/signer/signertest"
 )
 
 const (
@@ -181,24 +176,11 @@ func newFloor(key *signer.Key) http.Handler {
 
 // newKey makes an active key of an algorithm.
 func newKey(algorithm string) (*signer.Key, error) {
-	var private any
-	var err error
-	switch algorithm {
-	case "ES256":
-		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "RS256":
-		private, err = rsa.GenerateKey(rand.Reader, 2048)
-	default:
-		_, private, err = ed25519.GenerateKey(rand.Reader)
-	}
+	pemBytes, err := signertest.NewKey(algorithm)
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return nil, err
-	}
-	key, err := signer.ParseKey(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	key, err := signer.ParseKey(pemBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -4,15 +4,7 @@
 package kubestore_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +17,7 @@ import (
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/tokenserver/kubestore"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
+	"github.com/integration-operator/integration-operator/tokenserver/signer/signertest"
 )
 
 const activatedAt = "2026-11-22T10:00:00Z"
@@ -32,20 +25,7 @@ const activatedAt = "2026-11-22T10:00:00Z"
 // signingKeySecret returns a Secret with a new signing key, as the controllers make it.
 func signingKeySecret(t *testing.T, namespace, algorithm, state string) *corev1.Secret {
 	t.Helper()
-	var key crypto.Signer
-	var err error
-	switch algorithm {
-	case "ES256":
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "RS256":
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
-	case "EdDSA":
-		_, key, err = ed25519.GenerateKey(rand.Reader)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	pemBytes, err := signertest.NewKey(algorithm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +37,7 @@ func signingKeySecret(t *testing.T, namespace, algorithm, state string) *corev1.
 		},
 		Type: v1alpha1.SecretTypeSigningKey,
 		Data: map[string][]byte{
-			v1alpha1.KeyPrivateKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+			v1alpha1.KeyPrivateKey: pemBytes,
 		},
 	}
 }

@@ -5,11 +5,6 @@ package tokens
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -22,6 +17,7 @@ import (
 
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
+	"github.com/integration-operator/integration-operator/tokenserver/signer/signertest"
 )
 
 // now has a fraction of a second, which no claim may have.
@@ -29,24 +25,20 @@ var now = time.Date(2026, 11, 22, 10, 0, 0, 999_000_000, time.UTC)
 
 func newSet(t *testing.T, algorithm string) (*signer.Set, crypto.PublicKey) {
 	t.Helper()
-	var private crypto.Signer
-	var err error
-	switch algorithm {
-	case "ES256":
-		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "RS256":
-		private, err = rsa.GenerateKey(rand.Reader, 2048)
-	default:
-		_, private, err = ed25519.GenerateKey(rand.Reader)
-	}
+	pemBytes, err := signertest.NewKey(algorithm)
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := signer.NewSet([]*signer.Key{{ID: "kid-1", Algorithm: algorithm, Private: private, Active: true, ActivatedAt: now}})
+	key, err := signer.ParseKey(pemBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return set, private.Public()
+	key.ID, key.Active, key.ActivatedAt = "kid-1", true, now
+	set, err := signer.NewSet([]*signer.Key{key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set, key.Private.Public()
 }
 
 func newTerms(algorithm, scope string) Terms {
