@@ -6,6 +6,7 @@ package controllers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +26,9 @@ import (
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/controllers/internal/pki"
 )
+
+// errAuthorityLost marks the log line by which somebody on call finds why clients no longer trust the token server.
+var errAuthorityLost = errors.New("the certificate authority was lost")
 
 // A CertificateReconciler keeps the self-made CA and serving certificate in two Secrets of the operator's namespace. It is not run
 // where the certificate comes from a directory, or where there is none.
@@ -161,7 +165,11 @@ func (r *CertificateReconciler) put(
 	if err := write(); err != nil {
 		return fmt.Errorf("write Secret %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
-	ctrl.LoggerFrom(ctx).Info(note, "secret", secret.Name)
+	if log := ctrl.LoggerFrom(ctx); kind == corev1.EventTypeWarning {
+		log.Error(errAuthorityLost, note, "secret", secret.Name)
+	} else {
+		log.Info(note, "secret", secret.Name)
+	}
 	r.Recorder.Eventf(secret, nil, kind, reason, "RenewCertificate", "%s", note)
 	return nil
 }

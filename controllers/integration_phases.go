@@ -64,8 +64,8 @@ func (r *IntegrationReconciler) claimClientID(ctx context.Context, s *scope) err
 	wanted := s.intg.WantedClientID()
 	if s.intg.ReservedClientID() {
 		return &terminalError{reason: v1alpha1.ReasonClientIDConflict, message: fmt.Sprintf(
-			"client ID %s has the form <namespace>.<name>, which is kept for Integrations of the namespace that it names: "+
-				"make a new Integration with another spec.clientID, or without one", wanted)}
+			"client ID %s has the form <namespace>.<name>, which is kept for Integrations of the namespace before its first dot: "+
+				"make a new Integration without spec.clientID, or with one that has a - in place of that dot", wanted)}
 	}
 	rivals, err := r.list(ctx, client.MatchingFields{indexClientID: wanted})
 	if err != nil {

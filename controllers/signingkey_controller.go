@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,6 +32,9 @@ import (
 
 // DefaultAlgorithm always has a key, so that the token server of an empty cluster becomes ready.
 const DefaultAlgorithm = v1alpha1.SigningAlgorithmES256
+
+// errKeyLost marks the log line by which somebody on call finds why tokens no longer verify.
+var errKeyLost = errors.New("the active signing key was lost")
 
 // keySlack is how much longer than the longest token a retired key stays published: for replicas that saw late that it retired.
 const keySlack = time.Hour
@@ -210,7 +214,11 @@ func (r *SigningKeyReconciler) take(
 		kind, reason = corev1.EventTypeWarning, v1alpha1.ReasonSigningKeyRebuilt
 		note = fmt.Sprintf("the active signing key for %s was lost: this one signs at once; tokens signed by the lost one no longer verify", algorithm)
 	}
-	log.Info(note, "secret", secret.Name, "algorithm", algorithm)
+	if step.Rebuilt {
+		log.Error(errKeyLost, note, "secret", secret.Name, "algorithm", algorithm)
+	} else {
+		log.Info(note, "secret", secret.Name, "algorithm", algorithm)
+	}
 	r.Recorder.Eventf(secret, nil, kind, reason, "RotateSigningKey", "%s", note)
 	return nil
 }

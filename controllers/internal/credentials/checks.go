@@ -62,11 +62,12 @@ type Decision struct {
 func Decide(in Input) Decision {
 	if in.Existing != nil && orphaned(in.Existing, in.Integration) {
 		return Decision{Action: Wait, Reason: v1alpha1.ReasonSecretPending, Message: fmt.Sprintf(
-			"Secret %s belongs to a former Integration of this name: it is made anew once the garbage collector has taken it", in.key())}
+			"Secret %s belongs to a former Integration of this name: it is made anew once the garbage collector has taken it; "+
+				"if that lasts, delete it", in.key())}
 	}
 	if in.Existing != nil && !Owned(in.Existing, in.Integration) {
 		return Decision{Action: Refuse, Reason: v1alpha1.ReasonSecretConflict, Message: fmt.Sprintf(
-			"Secret %s exists and is not this Integration's: choose another spec.secret.name, or delete that Secret", in.key())}
+			"Secret %s exists and is not this Integration's: %s", in.key(), in.mend())}
 	}
 	in.Values.ClientSecret = in.clientSecret()
 	lost := in.Values.ClientSecret == nil
@@ -83,6 +84,19 @@ func Decide(in Input) Decision {
 		return in.notice(Decision{Action: Update, Secret: wanted}, lost)
 	default:
 		return Decision{Action: None, Secret: wanted}
+	}
+}
+
+// mend says what to do about a Secret that is somebody else's. Nobody is sent to delete one that is in use.
+func (in Input) mend() string {
+	owner := metav1.GetControllerOf(in.Existing)
+	switch {
+	case owner == nil:
+		return "choose another spec.secret.name, or delete that Secret if nobody needs it"
+	case owner.Kind == "Integration" && owner.Name == in.Integration.Name:
+		return "a former Integration of this name retained it: choose another spec.secret.name, or delete that Secret"
+	default:
+		return fmt.Sprintf("it belongs to %s %s: choose another spec.secret.name", owner.Kind, owner.Name)
 	}
 }
 
@@ -129,10 +143,10 @@ func replacement(wanted *corev1.Secret) *corev1.Secret {
 	return wanted
 }
 
-// orphaned reports whether the Secret is that of an Integration of the same name that was deleted.
+// orphaned reports whether the Secret is that of an Integration of the same name that was deleted, and nobody else keeps it.
 func orphaned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
 	owner := metav1.GetControllerOf(secret)
-	return owner != nil && owner.Kind == "Integration" && owner.APIVersion == v1alpha1.GroupVersion.String() &&
+	return owner != nil && len(secret.OwnerReferences) == 1 && owner.Kind == "Integration" && owner.APIVersion == v1alpha1.GroupVersion.String() &&
 		owner.Name == intg.Name && owner.UID != intg.UID
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/controllers/internal/credentials"
@@ -227,5 +228,34 @@ func TestReplacementKeepsWhatOthersPutOnTheSecret(t *testing.T) {
 	}
 	if s := got.Secret; s.Labels["team"] != "shop" || s.UID != "" || s.ResourceVersion != "" || s.Immutable != nil {
 		t.Errorf("the replacement is %+v", s.ObjectMeta)
+	}
+}
+
+func TestNobodyIsSentToDeleteASecretInUse(t *testing.T) {
+	intg := integration()
+	other := integration(func(i *v1alpha1.Integration) { i.Name, i.UID = "another", "uid-of-another" })
+	keeper := metav1.OwnerReference{APIVersion: "v1", Kind: "Namespace", Name: "shop", UID: "uid-of-shop"}
+	for name, tt := range map[string]struct {
+		owners []metav1.OwnerReference
+		want   string
+		delete bool
+	}{
+		"nobody's":              {nil, "if nobody needs it", true},
+		"another Integration's": {[]metav1.OwnerReference{credentials.OwnerReference(other)}, "belongs to Integration another", false},
+		"retained by a former one": {[]metav1.OwnerReference{
+			func() metav1.OwnerReference {
+				r := credentials.OwnerReference(intg)
+				r.UID = "uid-of-a-former-life"
+				return r
+			}(), keeper,
+		}, "a former Integration of this name retained it", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			existing := secret(intg, func(s *corev1.Secret) { s.OwnerReferences = tt.owners })
+			got := credentials.Decide(credentials.Input{Integration: intg, Existing: existing, Values: values()})
+			if got.Action != credentials.Refuse || !strings.Contains(got.Message, tt.want) || strings.Contains(got.Message, "delete") != tt.delete {
+				t.Errorf("got %s: %s", got.Action, got.Message)
+			}
+		})
 	}
 }
