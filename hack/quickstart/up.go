@@ -149,7 +149,11 @@ func applySamples(ctx context.Context, l layout, _ *state) error {
 	if _, err := kubectl(ctx, l, strings.NewReader(manifest), "apply", "--server-side", "-f", "-"); err != nil {
 		return err
 	}
-	_, err := kubectl(ctx, l, nil, "apply", "--server-side", "-k", l.config("samples"))
+	if _, err := kubectl(ctx, l, nil, "apply", "--server-side", "-k", l.config("samples")); err != nil {
+		return err
+	}
+	// Whoever stopped in the middle of the README may have left the sample suspended, which it says nothing about itself.
+	_, err := kubectl(ctx, l, nil, "patch", "integration", integration, "-n", namespace, "--type=merge", "-p", `{"spec":{"suspend":false}}`)
 	return err
 }
 
@@ -164,14 +168,20 @@ func waitReady(ctx context.Context, l layout, s *state) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait for the operator: %w; the end of %s:\n%s", errors.Join(err, last), l.shown(l.log(managerName)), tail(l.log(managerName)))
+		table, _ := kubectl(ctx, l, nil, "get", "integrations", "-n", namespace) // As far as it can be had.
+		return fmt.Errorf("wait until the operator and the samples are ready: %w\n%s\nthe end of %s:\n%s",
+			errors.Join(err, last), table, l.shown(l.log(managerName)), tail(l.log(managerName)))
 	}
 	return nil
 }
 
 func ready(ctx context.Context, l layout, s *state) error {
-	_, err := kubectl(ctx, l, nil, "wait", "--for=condition=Ready", "--timeout=3s", "-n", namespace, "integrations", "--all")
+	// Only the samples: what else there is may be meant to be stuck.
+	samples, err := kubectl(ctx, l, nil, "kustomize", l.config("samples"))
 	if err != nil {
+		return err
+	}
+	if _, err := kubectl(ctx, l, bytes.NewReader(samples), "wait", "--for=condition=Ready", "--timeout=3s", "-f", "-"); err != nil {
 		return err
 	}
 	return get(ctx, l.readyURL(s))
