@@ -107,8 +107,11 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 			break
 		}
 	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctrl.Result{}, nil // No leader any more: the next one goes over everything, and there is nothing to report.
+	}
 	if ctx.Err() != nil {
-		return ctrl.Result{}, errors.Join(s.err, ctx.Err()) // Out of time, or no leader any more: says nothing about the Integration.
+		return ctrl.Result{}, errors.Join(s.err, ctx.Err()) // Out of time: says nothing about the Integration.
 	}
 	if lostRace(s.err) {
 		return outcomeOf(s.err)

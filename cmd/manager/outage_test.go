@@ -130,6 +130,9 @@ func TestKillNineLeavesNothingHalfMade(t *testing.T) {
 	bind := "127.0.0.1:" + port
 	created := make(chan error, 1)
 	go func() { created <- createMany(t.Context(), namespace, integrations) }()
+	t.Cleanup(func() {
+		_ = admin.DeleteAllOf(context.WithoutCancel(t.Context()), &v1alpha1.Integration{}, client.InNamespace(namespace))
+	})
 	random := rand.New(rand.NewPCG(1, uint64(metav1.Now().UnixNano()))) //nolint:gosec // When to kill is no secret.
 	for kill := range kills {
 		r := startReplica(t, issuer, bind)
