@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,12 +21,15 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/internal/logins"
 	"github.com/integration-operator/integration-operator/internal/testplane"
 )
 
@@ -87,7 +91,8 @@ func install(ctx context.Context) error {
 	if out, err := kubectl(ctx, "apply", "--server-side", "-k", "default"); err != nil {
 		return fmt.Errorf("apply config/default: %w: %s", err, out)
 	}
-	out, err := kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s", "crd/integrations.integration-operator.io")
+	out, err := kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s", "crd/integrations.integration-operator.io",
+		"crd/tokensessions.integration-operator.io", "crd/tokenrevocations.integration-operator.io")
 	if err != nil {
 		return fmt.Errorf("wait for the API: %w: %s", err, out)
 	}
@@ -139,6 +144,59 @@ func TestSamplesApply(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"order-sync", "stock-report"}, names); diff != "" {
 		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+	for _, user := range got.Items[1].Spec.Users {
+		var secret corev1.Secret
+		if err := k8sClient.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: user.SecretRef.Name}, &secret); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := logins.Read(&secret); err != nil || !logins.Consents(secret.Labels, "stock-report") {
+			t.Errorf("Secret %s is not one to log in with: %v, labels %v", secret.Name, err, secret.Labels)
+		}
+	}
+}
+
+// fieldsOf adds the names of all fields below a part of a schema to names.
+func fieldsOf(schema map[string]any, names map[string]bool) {
+	properties, _ := schema["properties"].(map[string]any)
+	for name, property := range properties {
+		names[name] = true
+		if p, ok := property.(map[string]any); ok {
+			fieldsOf(p, names)
+		}
+	}
+	if items, ok := schema["items"].(map[string]any); ok {
+		fieldsOf(items, names)
+	}
+}
+
+func TestTheSampleOfEveryFieldHasThemAll(t *testing.T) {
+	sample, err := os.ReadFile("samples/integration_every_field.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	crd := &unstructured.Unstructured{}
+	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	if err := k8sClient.Get(t.Context(), client.ObjectKey{Name: "integrations.integration-operator.io"}, crd); err != nil {
+		t.Fatal(err)
+	}
+	versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	if err != nil || len(versions) != 1 {
+		t.Fatalf("the CRD has %d versions: %v", len(versions), err)
+	}
+	spec, found, err := unstructured.NestedMap(versions[0].(map[string]any), "schema", "openAPIV3Schema", "properties", "spec")
+	if err != nil || !found {
+		t.Fatalf("the CRD has no spec: %v", err)
+	}
+	names := map[string]bool{}
+	fieldsOf(spec, names)
+	if len(names) < 40 {
+		t.Fatalf("the CRD has no more than %d fields", len(names))
+	}
+	for name := range names {
+		if !regexp.MustCompile(`\b` + name + `:`).Match(sample) {
+			t.Errorf("the sample does not show the field %s", name)
+		}
 	}
 }
 
@@ -240,6 +298,16 @@ func TestWhatUsersOfTheRolesMayDo(t *testing.T) {
 		{"a viewer writes no Integrations", "vic-viewer", "integrations", "", writes, false},
 		{"a viewer may not write what is granted", "vic-viewer", "integrations", "status", writes, false},
 		{"a stranger reads no Integrations", "stranger", "integrations", "", reads, false},
+		{"an editor sees who is logged in", "eve-editor", "tokensessions", "", reads, true},
+		{"an editor ends a login", "eve-editor", "tokensessions", "", []string{"delete"}, true},
+		{"an editor neither makes nor changes a login", "eve-editor", "tokensessions", "", []string{"create", "update", "patch"}, false},
+		{"an editor sees what is revoked", "eve-editor", "tokenrevocations", "", reads, true},
+		{"an editor neither revokes nor takes back a revocation", "eve-editor", "tokenrevocations", "", writes, false},
+		{"a viewer sees who is logged in", "vic-viewer", "tokensessions", "", reads, true},
+		{"a viewer ends no login", "vic-viewer", "tokensessions", "", writes, false},
+		{"a viewer sees what is revoked", "vic-viewer", "tokenrevocations", "", reads, true},
+		{"a viewer revokes nothing", "vic-viewer", "tokenrevocations", "", writes, false},
+		{"a stranger does not see who is logged in", "stranger", "tokensessions", "", reads, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, verb := range test.verbs {
@@ -291,6 +359,9 @@ func TestWhatTheManagerMayDo(t *testing.T) {
 		{"it takes part in the election", attributes{Namespace: operatorNamespace, Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Name: "integration-operator-leader"}, true},
 		{"it touches no other lease", attributes{Namespace: operatorNamespace, Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Name: "another"}, false},
 		{"it has no lease elsewhere", attributes{Namespace: "kube-system", Verb: "update", Group: "coordination.k8s.io", Resource: "leases"}, false},
+		{"it keeps logins", attributes{Namespace: "shop", Verb: "patch", Group: group, Resource: "tokensessions"}, true},
+		{"it revokes tokens", attributes{Namespace: "shop", Verb: "create", Group: group, Resource: "tokenrevocations"}, true},
+		{"it never changes a revocation", attributes{Namespace: "shop", Verb: "patch", Group: group, Resource: "tokenrevocations"}, false},
 		{"it grants nobody anything", attributes{Verb: "create", Group: rbacv1.GroupName, Resource: "clusterroles"}, false},
 		{"it runs no Pods", attributes{Namespace: operatorNamespace, Verb: "create", Resource: "pods"}, false},
 	} {

@@ -15,22 +15,23 @@ const (
 	// ConditionReconciling is True while the operator is working towards spec or waiting for something that will come by
 	// itself. Negative polarity, as kstatus defines it.
 	//
-	// Reasons for True: CertificateAuthorityPending, SecretPending, SigningKeyPending, ReconcileError.
+	// Reasons for True: CertificateAuthorityPending, SecretPending, SigningKeyPending, SecretNotFound, ReconcileError.
 	// Reasons for False: Idle.
 	ConditionReconciling = "Reconciling"
 
 	// ConditionStalled is True when somebody has to change something before the operator can go on. Negative polarity, as
 	// kstatus defines it.
 	//
-	// Reasons for True: ClientIDConflict, SecretConflict, SecretRejected.
+	// Reasons for True: ClientIDConflict, SecretConflict, SecretRejected, SecretNotConsented, SecretInvalid, DuplicateUser.
 	// Reasons for False: Idle.
 	ConditionStalled = "Stalled"
 
-	// ConditionCredentialsReady is True when the credentials Secret is there and complete. Positive polarity.
+	// ConditionCredentialsReady is True when the credentials Secret is there and complete, and so are the Secrets of spec.users.
+	// Positive polarity.
 	//
 	// Reasons for True: SecretReady.
 	// Reasons for False: ClientIDConflict, SecretConflict, SecretRejected, CertificateAuthorityPending, SecretPending,
-	// ReconcileError.
+	// SecretNotFound, SecretNotConsented, SecretInvalid, DuplicateUser, ReconcileError.
 	ConditionCredentialsReady = "CredentialsReady"
 )
 
@@ -38,7 +39,7 @@ const (
 const (
 	// ReasonReady: the client can get a token.
 	ReasonReady = "Ready"
-	// ReasonSuspended: spec.suspend is true; the client gets no tokens.
+	// ReasonSuspended: spec.suspend is true, or spec.revokeTokensIssuedBefore is in the future; the client gets no tokens.
 	ReasonSuspended = "Suspended"
 	// ReasonIdle: nothing is being worked on, and nothing is in the way.
 	ReasonIdle = "Idle"
@@ -51,11 +52,20 @@ const (
 	// ReasonSecretRejected: the API server refuses the Secret that spec.secret asks for.
 	ReasonSecretRejected = "SecretRejected"
 	// ReasonSecretPending: the Secret of a former Integration of this name waits for the garbage collector, or the one just
-	// written has not come back by the watch yet.
+	// written, by the operator or by a user, has not come by the watch yet.
 	ReasonSecretPending = "SecretPending"
+	// ReasonSecretNotFound: a Secret that spec.users names does not exist. Other users log in as before, and so it is with the next
+	// three.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretNotConsented: a Secret that spec.users names lacks the label by which its owner lets the Integration use it.
+	ReasonSecretNotConsented = "SecretNotConsented"
+	// ReasonSecretInvalid: a Secret that spec.users names is not one to log in with; the message says what it lacks.
+	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonDuplicateUser: two Secrets that spec.users names hold the same username. Neither of the two users can log in.
+	ReasonDuplicateUser = "DuplicateUser"
 	// ReasonClientIDConflict: another Integration owns the wanted client ID, or its form is kept for another namespace.
 	ReasonClientIDConflict = "ClientIDConflict"
-	// ReasonSigningKeyPending: the key that signs this Integration's tokens is being made.
+	// ReasonSigningKeyPending: a key that signs or encrypts this Integration's tokens is being made.
 	ReasonSigningKeyPending = "SigningKeyPending"
 	// ReasonCertificateAuthorityPending: the operator's own certificate authority is being made.
 	ReasonCertificateAuthorityPending = "CertificateAuthorityPending"
@@ -63,8 +73,8 @@ const (
 
 // Reasons of events that no condition carries.
 const (
-	// ReasonSecretRestored: a credentials Secret was missing or changed by hand and has been put back; the client secret
-	// is the same as before.
+	// ReasonSecretRestored: a credentials Secret was missing or changed by hand and has been put back; the client secret, where
+	// it has one, is the same as before.
 	ReasonSecretRestored = "SecretRestored"
 	// ReasonClientSecretRegenerated: the client secret was lost and a new one was made; holders of the old one are locked out.
 	ReasonClientSecretRegenerated = "ClientSecretRegenerated"
@@ -74,7 +84,8 @@ const (
 	ReasonSigningKeyCreated   = "SigningKeyCreated"
 	ReasonSigningKeyActivated = "SigningKeyActivated"
 	ReasonSigningKeyRetired   = "SigningKeyRetired"
-	// ReasonSigningKeyRebuilt: the active signing key was lost or damaged; tokens that it signed no longer verify.
+	// ReasonSigningKeyRebuilt: the active signing key was lost or damaged; tokens that it signed no longer verify, and what a lost
+	// key for KeyAlgorithmA256GCM protected, opaque tokens and logins, has ended.
 	ReasonSigningKeyRebuilt = "SigningKeyRebuilt"
 	// ReasonCertificateAuthorityCreated and ReasonServingCertificateIssued: the self-made CA or certificate was made or renewed.
 	ReasonCertificateAuthorityCreated = "CertificateAuthorityCreated"

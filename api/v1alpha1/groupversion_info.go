@@ -20,7 +20,8 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &Integration{}, &IntegrationList{})
+	scheme.AddKnownTypes(GroupVersion,
+		&Integration{}, &IntegrationList{}, &TokenSession{}, &TokenSessionList{}, &TokenRevocation{}, &TokenRevocationList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -287,7 +287,10 @@ func TestTheSchemaFillsInDefaults(t *testing.T) {
 		Profile:    v1alpha1.ProfileOAuth2,
 		GrantTypes: []v1alpha1.GrantType{v1alpha1.GrantTypeClientCredentials},
 		Token:      v1alpha1.TokenSpec{Format: v1alpha1.TokenFormatJWT},
-		Secret:     v1alpha1.SecretSpec{Keys: keys, DeletionPolicy: v1alpha1.DeletionPolicyDelete},
+		Credentials: v1alpha1.CredentialsSpec{
+			Methods: []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodClientSecret},
+		},
+		Secret: v1alpha1.SecretSpec{Keys: keys, DeletionPolicy: v1alpha1.DeletionPolicyDelete},
 	}
 	withoutSpec := integration("without-spec", nil)
 	delete(withoutSpec.Object, "spec")
@@ -301,7 +304,7 @@ func TestTheSchemaFillsInDefaults(t *testing.T) {
 	}{
 		{"an empty spec", integration("with-empty-spec", object{}), want},
 		{"no spec at all", withoutSpec, want},
-		{"empty parts", integration("with-empty-parts", object{"token": object{}, "secret": object{"keys": object{}}}), want},
+		{"empty parts", integration("with-empty-parts", object{"token": object{}, "credentials": object{}, "secret": object{"keys": object{}}}), want},
 		{"one key renamed", withRenamedKey, wantRenamed},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -106,9 +106,10 @@ func TestPrecedesForClientID(t *testing.T) {
 
 func TestWhatSpecLeavesToTheProfile(t *testing.T) {
 	type values struct {
-		Algorithm v1alpha1.SigningAlgorithm
-		Lifetime  time.Duration
-		Secret    string
+		Algorithm         v1alpha1.SigningAlgorithm
+		Lifetime, Refresh time.Duration
+		Secret            string
+		Methods           []v1alpha1.CredentialMethod
 	}
 	for _, test := range []struct {
 		name string
@@ -118,22 +119,30 @@ func TestWhatSpecLeavesToTheProfile(t *testing.T) {
 		{
 			"an empty spec has the defaults of OAuth2",
 			v1alpha1.IntegrationSpec{},
-			values{v1alpha1.SigningAlgorithmES256, 10 * time.Minute, "order-sync"},
+			values{
+				v1alpha1.SigningAlgorithmES256, 10 * time.Minute, 168 * time.Hour, "order-sync",
+				[]v1alpha1.CredentialMethod{v1alpha1.CredentialMethodClientSecret},
+			},
 		},
 		{
 			"spec overrides each",
 			v1alpha1.IntegrationSpec{
 				Token: v1alpha1.TokenSpec{
 					SigningAlgorithm: v1alpha1.SigningAlgorithmEdDSA, Lifetime: &metav1.Duration{Duration: time.Hour},
+					RefreshLifetime: &metav1.Duration{Duration: 2 * time.Hour},
 				},
-				Secret: v1alpha1.SecretSpec{Name: "credentials"},
+				Secret:      v1alpha1.SecretSpec{Name: "credentials"},
+				Credentials: v1alpha1.CredentialsSpec{Methods: []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodNone}},
 			},
-			values{v1alpha1.SigningAlgorithmEdDSA, time.Hour, "credentials"},
+			values{
+				v1alpha1.SigningAlgorithmEdDSA, time.Hour, 2 * time.Hour, "credentials",
+				[]v1alpha1.CredentialMethod{v1alpha1.CredentialMethodNone},
+			},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			intg := &v1alpha1.Integration{ObjectMeta: metav1.ObjectMeta{Name: "order-sync"}, Spec: test.spec}
-			got := values{intg.SigningAlgorithm(), intg.TokenLifetime(), intg.SecretName()}
+			got := values{intg.SigningAlgorithm(), intg.TokenLifetime(), intg.RefreshLifetime(), intg.SecretName(), intg.CredentialMethods()}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("values (-want +got):\n%s", diff)
 			}
@@ -141,11 +150,61 @@ func TestWhatSpecLeavesToTheProfile(t *testing.T) {
 	}
 }
 
+func TestKeyAlgorithms(t *testing.T) {
+	const es256, eddsa, sealing = v1alpha1.SigningAlgorithmES256, v1alpha1.SigningAlgorithmEdDSA, v1alpha1.KeyAlgorithmA256GCM
+	const format, refresh = v1alpha1.TokenFormatOpaque, v1alpha1.GrantTypeRefreshToken
+	for _, test := range []struct {
+		name    string
+		spec    v1alpha1.IntegrationSpec
+		granted *v1alpha1.Granted
+		want    []v1alpha1.SigningAlgorithm
+		// wantGranted is what granted needs.
+		wantGranted []v1alpha1.SigningAlgorithm
+	}{
+		{"signed tokens need the profile's algorithm, and nothing granted needs none", v1alpha1.IntegrationSpec{}, nil, []v1alpha1.SigningAlgorithm{es256}, nil},
+		{
+			"opaque tokens need a key to encrypt too",
+			v1alpha1.IntegrationSpec{Token: v1alpha1.TokenSpec{Format: format, SigningAlgorithm: eddsa}},
+			&v1alpha1.Granted{SigningAlgorithm: es256, TokenFormat: format},
+			[]v1alpha1.SigningAlgorithm{eddsa, sealing},
+			[]v1alpha1.SigningAlgorithm{es256, sealing},
+		},
+		{
+			"refresh tokens need it as well",
+			v1alpha1.IntegrationSpec{GrantTypes: []v1alpha1.GrantType{v1alpha1.GrantTypePassword, refresh}},
+			&v1alpha1.Granted{SigningAlgorithm: eddsa, GrantTypes: []v1alpha1.GrantType{refresh}},
+			[]v1alpha1.SigningAlgorithm{es256, sealing},
+			[]v1alpha1.SigningAlgorithm{eddsa, sealing},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			intg := &v1alpha1.Integration{Spec: test.spec}
+			if diff := cmp.Diff(test.want, intg.KeyAlgorithms()); diff != "" {
+				t.Errorf("for spec (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.wantGranted, test.granted.KeyAlgorithms()); diff != "" {
+				t.Errorf("for what was granted (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestARefreshTokenOutlivesAnAccessToken(t *testing.T) {
+	intg := &v1alpha1.Integration{}
+	intg.Spec.Token.Lifetime = &metav1.Duration{Duration: v1alpha1.MaxTokenLifetime}
+	if got := intg.RefreshLifetime(); got < intg.TokenLifetime() {
+		t.Errorf("got %s, want at least %s", got, intg.TokenLifetime())
+	}
+}
+
 func TestEndpointsOf(t *testing.T) {
 	want := &v1alpha1.Endpoints{
-		Issuer: "https://issuer.example/base",
-		Token:  "https://issuer.example/base/oauth2/token",
-		JWKS:   "https://issuer.example/base/oauth2/jwks",
+		Issuer:        "https://issuer.example/base",
+		Token:         "https://issuer.example/base/oauth2/token",
+		Introspection: "https://issuer.example/base/oauth2/introspect",
+		Revocation:    "https://issuer.example/base/oauth2/revoke",
+		JWKS:          "https://issuer.example/base/oauth2/jwks",
+		Verify:        "https://issuer.example/base/verify",
 	}
 	if diff := cmp.Diff(want, v1alpha1.EndpointsOf("https://issuer.example/base")); diff != "" {
 		t.Errorf("endpoints (-want +got):\n%s", diff)

@@ -13,18 +13,29 @@ type Profile string
 const ProfileOAuth2 Profile = "OAuth2"
 
 // GrantType is an OAuth 2 grant_type value.
-// +kubebuilder:validation:Enum=client_credentials
+// +kubebuilder:validation:Enum=client_credentials;password;refresh_token
 type GrantType string
 
-// GrantTypeClientCredentials is RFC 6749 section 4.4: the client acts for itself.
-const GrantTypeClientCredentials GrantType = "client_credentials"
+const (
+	// GrantTypeClientCredentials is RFC 6749 section 4.4: the client acts for itself.
+	GrantTypeClientCredentials GrantType = "client_credentials"
+	// GrantTypePassword is RFC 6749 section 4.3: the client acts for one of spec.users, whose name and password it presents.
+	GrantTypePassword GrantType = "password"
+	// GrantTypeRefreshToken is RFC 6749 section 6: a login goes on without the password.
+	GrantTypeRefreshToken GrantType = "refresh_token"
+)
 
 // TokenFormat is the form of an access token.
-// +kubebuilder:validation:Enum=JWT
+// +kubebuilder:validation:Enum=JWT;Opaque
 type TokenFormat string
 
-// TokenFormatJWT is a signed JSON Web Token (RFC 9068), which an API verifies offline with the published keys.
-const TokenFormatJWT TokenFormat = "JWT"
+const (
+	// TokenFormatJWT is a signed JSON Web Token (RFC 9068), which an API verifies offline with the published keys.
+	TokenFormatJWT TokenFormat = "JWT"
+	// TokenFormatOpaque is an encrypted token (RFC 7516), which only the token server can read: an API asks it by introspection
+	// or by /verify, and sees a revocation at once.
+	TokenFormatOpaque TokenFormat = "Opaque"
+)
 
 // SigningAlgorithm is a JWS algorithm (RFC 7518, RFC 8037).
 // +kubebuilder:validation:Enum=ES256;RS256;EdDSA
@@ -92,6 +103,12 @@ type IntegrationList struct {
 //
 // +kubebuilder:validation:XValidation:rule=`(has(self.clientID) ? self.clientID : "") == (has(oldSelf.clientID) ? oldSelf.clientID : "")`,message="spec.clientID is immutable, as running clients know it: make a new Integration for another client ID"
 // +kubebuilder:validation:XValidation:rule="!has(self.defaultScopes) || self.defaultScopes.all(s, has(self.scopes) && s in self.scopes)",message="spec.defaultScopes must be among spec.scopes: add the missing one to spec.scopes, or take it out of spec.defaultScopes"
+// +kubebuilder:validation:XValidation:rule="!has(self.grantTypes) || !('refresh_token' in self.grantTypes) || 'password' in self.grantTypes",message="the grant refresh_token needs password beside it in spec.grantTypes, as only a login gives out refresh tokens"
+// +kubebuilder:validation:XValidation:rule="!has(self.users) || self.users.size() == 0 || (has(self.grantTypes) && 'password' in self.grantTypes)",message="spec.users can log in only by the grant password: add it to spec.grantTypes"
+// +kubebuilder:validation:XValidation:rule="!has(self.credentials) || !has(self.credentials.methods) || self.credentials.methods.exists(m, m != 'None') || (has(self.grantTypes) && !('client_credentials' in self.grantTypes))",message="the grant client_credentials needs a client that proves who it is (RFC 6749 section 4.4): add ClientSecret or PrivateKeyJWT to spec.credentials.methods, or take client_credentials out of spec.grantTypes"
+// +kubebuilder:validation:XValidation:rule="!has(self.users) || self.users.all(u, !has(u.scopes) || u.scopes.all(s, has(self.scopes) && s in self.scopes))",message="the scopes of a user must be among spec.scopes: add the missing one to spec.scopes, or take it out of the user's"
+// +kubebuilder:validation:XValidation:rule="!has(self.users) || self.users.map(u, has(u.scopes) ? u.scopes.size() : 0).sum() <= 512",message="the scopes of all spec.users together must be at most 512: spread the users over several Integrations"
+// +kubebuilder:validation:XValidation:rule="!has(self.token) || !has(self.token.lifetime) || !has(self.token.refreshLifetime) || duration(self.token.refreshLifetime) >= duration(self.token.lifetime)",message="spec.token.refreshLifetime must not be shorter than spec.token.lifetime: raise one or lower the other"
 // +kubebuilder:validation:XValidation:rule="!has(self.audiences) || !has(self.scopes) || self.audiences.size() * self.scopes.size() <= 512",message="spec.audiences times spec.scopes must be at most 512, as each audience has its own list of scopes: spread them over several Integrations"
 type IntegrationSpec struct {
 	// profile is the token dialect that the clients speak: OAuth2. It is immutable, as it decides wire formats and defaults.
@@ -109,7 +126,8 @@ type IntegrationSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9][A-Za-z0-9._~/@-]*)?$')",message="a client ID starts with a letter or digit and goes on with letters, digits and any of . _ ~ / @ -"
 	ClientID string `json:"clientID,omitempty"`
 
-	// grantTypes are the OAuth 2 grants that the client may use: client_credentials.
+	// grantTypes are the OAuth 2 grants that the client may use: client_credentials, where it acts for itself; password, where
+	// it logs in one of users; and beside that refresh_token, which keeps a login going.
 	// +optional
 	// +kubebuilder:default={client_credentials}
 	// +kubebuilder:validation:MinItems=1
@@ -149,19 +167,43 @@ type IntegrationSpec struct {
 	// +kubebuilder:default={}
 	Token TokenSpec `json:"token,omitempty"`
 
+	// credentials says how the client proves who it is.
+	// +optional
+	// +kubebuilder:default={}
+	Credentials CredentialsSpec `json:"credentials,omitempty"`
+
+	// users are the resource owners that may log in by the grant password.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(u, self.exists_one(other, other.secretRef.name == u.secretRef.name))",message="each user needs a Secret of its own: take the second entry with the same secretRef.name out of spec.users"
+	// +listType=atomic
+	Users []User `json:"users,omitempty"`
+
+	// resourceServer is for an API rather than a client of one: what it may ask the token server about.
+	// +optional
+	ResourceServer *ResourceServer `json:"resourceServer,omitempty"`
+
 	// secret says what the generated Secret looks like.
 	// +optional
 	// +kubebuilder:default={}
 	Secret SecretSpec `json:"secret,omitempty"`
 
-	// suspend stops the client from getting tokens. Its Secret stays as it is, and so do tokens that are already out.
+	// revokeTokensIssuedBefore ends every token, login and refresh token of this client that was issued before this time. The token
+	// server and the APIs that ask it see that within a second; an API that verifies JWTs offline accepts them until they expire. A
+	// time in the future stops the client until then, as suspend does.
+	// +optional
+	RevokeTokensIssuedBefore *metav1.Time `json:"revokeTokensIssuedBefore,omitempty"`
+
+	// suspend stops the client: it gets no tokens, and the token server calls those that are out inactive. Its Secret stays as it
+	// is. An API that verifies JWTs offline accepts them until they expire.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
 
 // TokenSpec says what access tokens look like.
 type TokenSpec struct {
-	// format is the form of the access tokens: JWT, which an API verifies offline with the published keys.
+	// format is the form of the access tokens: JWT, which an API verifies offline with the published keys, or Opaque, which only
+	// the token server can read, so that an API asks it and sees a revocation at once.
 	// +optional
 	// +kubebuilder:default=JWT
 	Format TokenFormat `json:"format,omitempty"`
@@ -176,6 +218,14 @@ type TokenSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self.size() > 0 && duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="a lifetime is a duration of hours, minutes and seconds from 1m to 24h, such as 10m or 1h30m"
 	Lifetime *metav1.Duration `json:"lifetime,omitempty"`
+
+	// refreshLifetime is how long a refresh token is good for, from 1m to 2160h. Each refresh gives out a new one, so that a
+	// login lasts as long as it is used. Left out, the profile decides: 168h for OAuth2.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,7}s)?$') && self.size() > 0 && duration(self) >= duration('1m') && duration(self) <= duration('2160h')",message="a refresh lifetime is a duration of hours, minutes and seconds from 1m to 2160h, such as 168h"
+	RefreshLifetime *metav1.Duration `json:"refreshLifetime,omitempty"`
 }
 
 // SecretSpec says what the generated Secret looks like.
@@ -323,6 +373,21 @@ type Endpoints struct {
 	// +kubebuilder:validation:MaxLength=2048
 	Token string `json:"token,omitempty"`
 
+	// introspection is where an API asks about a token (RFC 7662).
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Introspection string `json:"introspection,omitempty"`
+
+	// revocation is where the client ends a token or a login (RFC 7009).
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Revocation string `json:"revocation,omitempty"`
+
+	// verify is what a proxy in front of an API asks about each request.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Verify string `json:"verify,omitempty"`
+
 	// jwks is where APIs find the keys that verify tokens (RFC 7517).
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
@@ -351,13 +416,40 @@ type Granted struct {
 	// +kubebuilder:validation:items:MaxLength=128
 	DefaultScopes []string `json:"defaultScopes,omitempty"`
 
-	// signingAlgorithm signs the client's tokens.
+	// signingAlgorithm signs the client's JWTs.
 	// +optional
 	SigningAlgorithm SigningAlgorithm `json:"signingAlgorithm,omitempty"`
+
+	// tokenFormat is the form of the client's access tokens.
+	// +optional
+	TokenFormat TokenFormat `json:"tokenFormat,omitempty"`
 
 	// lifetime is how long an access token is good for.
 	// +optional
 	Lifetime metav1.Duration `json:"lifetime,omitempty"`
+
+	// refreshLifetime is how long a refresh token is good for; it is there where the client may use refresh tokens.
+	// +optional
+	RefreshLifetime *metav1.Duration `json:"refreshLifetime,omitempty"`
+
+	// credentialMethods are the ways in which the client may prove who it is.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=4
+	CredentialMethods []CredentialMethod `json:"credentialMethods,omitempty"`
+
+	// users are the users that may log in, as far as their Secrets allow it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Users []User `json:"users,omitempty"`
+
+	// introspectedAudiences are the audiences whose tokens the client may introspect, beside its own tokens.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=512
+	IntrospectedAudiences []string `json:"introspectedAudiences,omitempty"`
 }
 
 // Access is an audience with the scopes granted for it.

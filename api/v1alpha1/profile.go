@@ -3,18 +3,22 @@
 
 package v1alpha1
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ProfileDefaults are the values that spec leaves to the profile. The schema cannot hold them, as they depend on another
 // field.
 type ProfileDefaults struct {
 	SigningAlgorithm SigningAlgorithm
 	TokenLifetime    time.Duration
+	RefreshLifetime  time.Duration
 }
 
 // Defaults returns what the profile decides where spec is silent.
 func (p Profile) Defaults() ProfileDefaults {
-	return ProfileDefaults{SigningAlgorithm: SigningAlgorithmES256, TokenLifetime: 10 * time.Minute}
+	return ProfileDefaults{SigningAlgorithm: SigningAlgorithmES256, TokenLifetime: 10 * time.Minute, RefreshLifetime: 168 * time.Hour}
 }
 
 // SigningAlgorithm returns the algorithm that signs the Integration's tokens: spec's or its profile's.
@@ -39,4 +43,42 @@ func (i *Integration) SecretName() string {
 		return i.Spec.Secret.Name
 	}
 	return i.Name
+}
+
+// RefreshLifetime returns how long the Integration's refresh tokens live: spec's value or its profile's, and no less than an access
+// token.
+func (i *Integration) RefreshLifetime() time.Duration {
+	if i.Spec.Token.RefreshLifetime != nil {
+		return i.Spec.Token.RefreshLifetime.Duration
+	}
+	return max(i.Spec.Profile.Defaults().RefreshLifetime, i.TokenLifetime())
+}
+
+// CredentialMethods returns the ways in which the Integration's client may prove who it is: spec's, or the client secret.
+func (i *Integration) CredentialMethods() []CredentialMethod {
+	if len(i.Spec.Credentials.Methods) == 0 {
+		return []CredentialMethod{CredentialMethodClientSecret}
+	}
+	return i.Spec.Credentials.Methods
+}
+
+// KeyAlgorithms returns the algorithms that need a key for the Integration to get the tokens that it asks for.
+func (i *Integration) KeyAlgorithms() []SigningAlgorithm {
+	return keyAlgorithms(i.SigningAlgorithm(), i.Spec.Token.Format, i.Spec.GrantTypes)
+}
+
+// KeyAlgorithms returns the algorithms that need a key for what was granted; none for nil.
+func (g *Granted) KeyAlgorithms() []SigningAlgorithm {
+	if g == nil || g.SigningAlgorithm == "" {
+		return nil
+	}
+	return keyAlgorithms(g.SigningAlgorithm, g.TokenFormat, g.GrantTypes)
+}
+
+func keyAlgorithms(signing SigningAlgorithm, format TokenFormat, grantTypes []GrantType) []SigningAlgorithm {
+	algorithms := []SigningAlgorithm{signing}
+	if format == TokenFormatOpaque || slices.Contains(grantTypes, GrantTypeRefreshToken) {
+		algorithms = append(algorithms, KeyAlgorithmA256GCM)
+	}
+	return algorithms
 }

@@ -19,7 +19,8 @@ const (
 	// LabelIntegration names the Integration a Secret belongs to. It bounds the informer and proves nothing: a Secret is an
 	// Integration's when its controller owner reference carries the Integration's UID.
 	LabelIntegration = MetadataPrefix + "integration"
-	// LabelSigningKey marks a Secret of the operator's namespace that holds a signing key; its value is the algorithm.
+	// LabelSigningKey marks a Secret of the operator's namespace that holds a signing key, or a key for KeyAlgorithmA256GCM; its
+	// value is the algorithm.
 	LabelSigningKey = MetadataPrefix + "signing-key"
 	// LabelKeyState is where a signing key stands in its life: one of the KeyState values.
 	LabelKeyState = MetadataPrefix + "key-state"
@@ -28,7 +29,8 @@ const (
 // Annotations.
 const (
 	// AnnotationClientSecretKey names the data key of a credentials Secret that holds the client secret. It lies on the
-	// Secret itself so that renaming the key and telling the token server about it is one write.
+	// Secret itself so that renaming the key and telling the token server about it is one write. A Secret without it holds no
+	// client secret.
 	AnnotationClientSecretKey = MetadataPrefix + "client-secret-key"
 	// AnnotationAppliedMetadata records as JSON which labels and annotations of a generated Secret came from
 	// spec.secret, so that one taken out of spec is taken off the Secret and nobody else's is.
@@ -61,7 +63,7 @@ const (
 	// signingKeySecretPrefix begins the names of the Secrets that hold signing keys.
 	signingKeySecretPrefix = "signing-key-"
 
-	// KeyPrivateKey holds a signing key's private key as PKCS #8 in PEM.
+	// KeyPrivateKey holds a signing key's private key as PKCS #8 in PEM, or a key for KeyAlgorithmA256GCM as PEMTypeSymmetricKey.
 	KeyPrivateKey = "private-key.pem"
 	// KeyCertificate, KeyCertificateKey and KeyCABundle are the data keys of kubernetes.io/tls Secrets and of cert-manager.
 	KeyCertificate    = "tls.crt"
@@ -71,6 +73,21 @@ const (
 	KeyNextCertificate    = "next.crt"
 	KeyNextCertificateKey = "next.key"
 )
+
+// Data keys of a Secret that holds a user's login. The first two are those of corev1.SecretTypeBasicAuth.
+const (
+	KeyUsername = "username"
+	KeyPassword = "password"
+	// KeyPasswordHash holds a bcrypt or argon2id hash in place of the password.
+	KeyPasswordHash = "passwordHash"
+)
+
+// KeyAlgorithmA256GCM is the algorithm of the keys that encrypt opaque access tokens and authenticate refresh tokens. They are kept
+// and rotated like signing keys, in Secrets of the same type, and are never published.
+const KeyAlgorithmA256GCM SigningAlgorithm = "A256GCM"
+
+// PEMTypeSymmetricKey is the PEM type of such a key: 32 random bytes.
+const PEMTypeSymmetricKey = "SYMMETRIC KEY"
 
 // Values of the constant keys of a generated Secret, as servicebinding.io's well-known entries ask for them.
 const (
@@ -95,6 +112,9 @@ const (
 	// MinTokenLifetime and MaxTokenLifetime bound spec.token.lifetime; the schema says the same.
 	MinTokenLifetime = time.Minute
 	MaxTokenLifetime = 24 * time.Hour
+	// MaxRefreshLifetime bounds spec.token.refreshLifetime; the schema says the same. A key that protects refresh tokens is kept
+	// for as long after it was used last.
+	MaxRefreshLifetime = 2160 * time.Hour
 	// MinClientSecretLength and MaxClientSecretLength bound the characters of a client secret: what is shorter or longer counts as
 	// damaged. The token server reads no longer ones.
 	MinClientSecretLength = 32
@@ -103,13 +123,19 @@ const (
 
 // Paths of the token server's endpoints below the issuer URL.
 const (
-	PathToken = "/oauth2/token"
-	PathJWKS  = "/oauth2/jwks"
+	PathToken         = "/oauth2/token"
+	PathIntrospection = "/oauth2/introspect"
+	PathRevocation    = "/oauth2/revoke"
+	PathJWKS          = "/oauth2/jwks"
+	PathVerify        = "/verify"
 )
 
 // EndpointsOf returns the endpoints of the token server with the given issuer URL, which has no trailing slash.
 func EndpointsOf(issuer string) *Endpoints {
-	return &Endpoints{Issuer: issuer, Token: issuer + PathToken, JWKS: issuer + PathJWKS}
+	return &Endpoints{
+		Issuer: issuer, Token: issuer + PathToken, Introspection: issuer + PathIntrospection,
+		Revocation: issuer + PathRevocation, JWKS: issuer + PathJWKS, Verify: issuer + PathVerify,
+	}
 }
 
 // SigningKeySecretPrefix returns what the names of an algorithm's signing key Secrets begin with; a number follows.
