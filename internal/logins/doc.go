@@ -1,0 +1,9 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package logins owns what a user's Secret looks like: which Integration it consents to, and how a name and a password are read from
+// it.
+//
+// The controllers say in a condition what such a Secret lacks, and the token server lets users log in with it. Both ask this
+// package, so they cannot disagree. It reads no cluster and checks no password: passwords does that.
+package logins
