@@ -77,6 +77,7 @@ func (r *IntegrationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.owner),
 			// A Secret that appears is news to nobody: its Integration is reconciled when that appears, and made it.
 			builder.WithPredicates(predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }})).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.loginUsers)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependants)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrent, ReconciliationTimeout: reconcileTimeout})
 	if r.CABundleChanged != nil {
@@ -99,9 +100,10 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return ctrl.Result{}, nil
 	}
 
-	s := &scope{intg: intg}
+	s := &scope{intg: intg, now: r.Now()}
 	for _, phase := range []phase{
-		r.claimClientID, r.evaluateGrant, r.gatherTrust, r.gatherSecrets, r.reconcileSecret, r.removeFormerSecrets, r.awaitSigningKey,
+		r.claimClientID, r.evaluateGrant, r.gatherTrust, r.gatherSecrets, r.reconcileSecret, r.removeFormerSecrets, r.awaitKeys,
+		r.checkUsers,
 	} {
 		if s.err = phase(ctx, s); s.err != nil {
 			break
@@ -119,6 +121,9 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if err := r.patchStatus(ctx, s); err != nil {
 		return outcomeOf(err)
 	}
+	if wait := s.suspendedUntil().Sub(s.now); s.err == nil && wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
 	return outcomeOf(s.err)
 }
 
@@ -127,7 +132,7 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 // anew, must not grant what has been taken away.
 func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope) error {
 	before := s.intg.DeepCopy()
-	s.intg.Status = statusOf(s, metav1.NewTime(r.Now()))
+	s.intg.Status = statusOf(s)
 	if equality.Semantic.DeepEqual(before.Status, s.intg.Status) {
 		return nil
 	}
@@ -136,7 +141,7 @@ func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope) error
 		return client.IgnoreNotFound(wrap(err, "patch the status of Integration %s", client.ObjectKeyFromObject(s.intg)))
 	}
 	for _, e := range transitions(before.Status.Conditions, s.intg.Status.Conditions) {
-		r.Recorder.Eventf(s.intg, nil, e.kind, e.reason, "Reconcile", "%s", e.message)
+		r.Recorder.Eventf(s.intg, nil, e.kind, e.reason, "Reconcile", "%s", note(e.message))
 	}
 	return nil
 }
@@ -181,8 +186,13 @@ func (r *IntegrationReconciler) owner(_ context.Context, obj client.Object) []ct
 	return requests
 }
 
-// dependants maps the operator's own Secrets to the Integrations that depend on them: a signing key to those whose tokens its
-// algorithm signs, the certificate authority to all.
+// loginUsers maps a Secret to the Integrations that name it in spec.users, also when it appears, and whatever its label says.
+func (r *IntegrationReconciler) loginUsers(ctx context.Context, obj client.Object) []ctrl.Request {
+	return r.requests(ctx, client.MatchingFields{indexUserSecret: userSecretKey(obj.GetNamespace(), obj.GetName())})
+}
+
+// dependants maps the operator's own Secrets to the Integrations that depend on them: a signing key to those whose tokens
+// need its algorithm, the certificate authority to all.
 func (r *IntegrationReconciler) dependants(ctx context.Context, obj client.Object) []ctrl.Request {
 	if obj.GetNamespace() != r.OperatorNamespace {
 		return nil

@@ -41,6 +41,8 @@ type phase func(context.Context, *scope) error
 // A scope is what one pass over one Integration knows. Phases fill it in from top to bottom; statusOf turns it into the status.
 type scope struct {
 	intg *v1alpha1.Integration
+	// now is when the pass began.
+	now time.Time
 
 	// clientID is the wanted client ID once it is certain that the Integration owns it.
 	clientID string
@@ -53,8 +55,10 @@ type scope struct {
 	former   []*corev1.Secret
 	// secretReady says that the Secret is there and as it should be.
 	secretReady bool
-	// keyReady says that an active signing key exists.
-	keyReady bool
+	// readyKeys are the algorithms that the Integration's tokens need for which an active key exists.
+	readyKeys []v1alpha1.SigningAlgorithm
+	// usersMissing says that the Secret of a user is missing or cannot be used.
+	usersMissing bool
 	// err is how the phases ended.
 	err error
 }
@@ -144,7 +148,7 @@ func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) err
 func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) error {
 	input := credentials.Input{
 		Integration: s.intg, Existing: s.existing, Values: s.values,
-		Established: s.intg.Status.Credentials != nil,
+		Established: s.intg.Status.Credentials != nil && hadClientSecret(s.intg.Status.Granted),
 		SpecChanged: s.intg.Status.ObservedGeneration != s.intg.Generation,
 	}
 	if len(s.former) > 0 {
@@ -266,20 +270,34 @@ func (r *IntegrationReconciler) removeFormerSecrets(ctx context.Context, s *scop
 	return nil
 }
 
-// awaitSigningKey waits until a key signs the Integration's tokens. It comes last so that the Secret does not wait for it.
-func (r *IntegrationReconciler) awaitSigningKey(ctx context.Context, s *scope) error {
-	keys := &corev1.SecretList{}
-	if err := r.Client.List(ctx, keys, client.InNamespace(r.OperatorNamespace), client.DisableReadYourWritesConsistency,
-		client.UnsafeDisableDeepCopy, client.MatchingLabels{
-			v1alpha1.LabelSigningKey: string(s.granted.SigningAlgorithm), v1alpha1.LabelKeyState: v1alpha1.KeyStateActive,
-		}); err != nil {
-		return fmt.Errorf("list the signing keys for %s: %w", s.granted.SigningAlgorithm, err)
+// hadClientSecret reports whether what was granted before lets the client use a client secret; what an older version of the operator
+// granted does not say.
+func hadClientSecret(granted *v1alpha1.Granted) bool {
+	return granted == nil || len(granted.CredentialMethods) == 0 ||
+		slices.Contains(granted.CredentialMethods, v1alpha1.CredentialMethodClientSecret)
+}
+
+// awaitKeys waits until there is a key for all that the Integration's tokens need. It comes late so that the Secret does not wait for it.
+func (r *IntegrationReconciler) awaitKeys(ctx context.Context, s *scope) error {
+	var missing []string
+	for _, algorithm := range s.granted.KeyAlgorithms() {
+		keys := &corev1.SecretList{}
+		if err := r.Client.List(ctx, keys, client.InNamespace(r.OperatorNamespace), client.DisableReadYourWritesConsistency,
+			client.UnsafeDisableDeepCopy, client.MatchingLabels{
+				v1alpha1.LabelSigningKey: string(algorithm), v1alpha1.LabelKeyState: v1alpha1.KeyStateActive,
+			}); err != nil {
+			return fmt.Errorf("list the keys for %s: %w", algorithm, err)
+		}
+		if slices.ContainsFunc(keys.Items, func(key corev1.Secret) bool { return key.Type == v1alpha1.SecretTypeSigningKey }) {
+			s.readyKeys = append(s.readyKeys, algorithm)
+		} else {
+			missing = append(missing, string(algorithm))
+		}
 	}
-	if !slices.ContainsFunc(keys.Items, func(key corev1.Secret) bool { return key.Type == v1alpha1.SecretTypeSigningKey }) {
+	if len(missing) > 0 {
 		return &waitingError{reason: v1alpha1.ReasonSigningKeyPending, retryAfter: pendingRetry, message: fmt.Sprintf(
-			"the signing key for %s is being made", s.granted.SigningAlgorithm)}
+			"the key for %s is being made", strings.Join(missing, " and that for "))}
 	}
-	s.keyReady = true
 	return nil
 }
 

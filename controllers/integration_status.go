@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,11 +17,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/controllers/internal/credentials"
 )
 
 // statusOf turns the facts of a pass into the status. It sets every condition on every pass, so that a phase that failed can never
 // leave Ready=True behind.
-func statusOf(s *scope, now metav1.Time) v1alpha1.IntegrationStatus {
+func statusOf(s *scope) v1alpha1.IntegrationStatus {
 	status := *s.intg.Status.DeepCopy()
 	status.ObservedGeneration = s.intg.Generation
 	if s.values.Endpoints != nil {
@@ -34,33 +37,85 @@ func statusOf(s *scope, now metav1.Time) v1alpha1.IntegrationStatus {
 	case failure(s.err).reason == v1alpha1.ReasonClientIDConflict:
 		status.ClientID, status.Granted = "", nil
 	}
-	// What is granted takes effect even where a later phase failed, so that less is never late. Only the algorithm waits for its key.
-	if s.granted != nil && (s.keyReady || status.Granted != nil) {
-		granted := s.granted.DeepCopy()
-		if !s.keyReady {
-			granted.SigningAlgorithm = status.Granted.SigningAlgorithm
-		}
-		status.Granted = granted
-	}
+	status.Granted = grantedNow(s, status.Granted)
 	for _, condition := range conditionsOf(s) {
 		condition.ObservedGeneration = s.intg.Generation
-		condition.LastTransitionTime = now
+		condition.LastTransitionTime = metav1.NewTime(s.now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
 	return status
+}
+
+// grantedNow returns what the client may have from now on. What a pass grants takes effect even where a later phase failed, so that
+// less is never late. Only what needs a key waits for that: until then the client has what it had before of that kind.
+func grantedNow(s *scope, before *v1alpha1.Granted) *v1alpha1.Granted {
+	if s.granted == nil {
+		return before
+	}
+	granted := s.granted.DeepCopy()
+	ready := func(algorithm v1alpha1.SigningAlgorithm) bool { return slices.Contains(s.readyKeys, algorithm) }
+	if !slices.ContainsFunc(granted.KeyAlgorithms(), func(a v1alpha1.SigningAlgorithm) bool { return !ready(a) }) {
+		return granted
+	}
+	if before == nil {
+		return nil
+	}
+	if !ready(granted.SigningAlgorithm) {
+		granted.SigningAlgorithm = before.SigningAlgorithm
+	}
+	if ready(v1alpha1.KeyAlgorithmA256GCM) {
+		return granted
+	}
+	if granted.TokenFormat == v1alpha1.TokenFormatOpaque && before.TokenFormat != v1alpha1.TokenFormatOpaque {
+		granted.TokenFormat = v1alpha1.TokenFormatJWT
+	}
+	if !slices.Contains(before.GrantTypes, v1alpha1.GrantTypeRefreshToken) {
+		granted.GrantTypes = slices.DeleteFunc(granted.GrantTypes, func(g v1alpha1.GrantType) bool {
+			return g == v1alpha1.GrantTypeRefreshToken
+		})
+		granted.RefreshLifetime = nil
+	}
+	return granted
+}
+
+// suspendedUntil returns the time until which the client is stopped by spec.revokeTokensIssuedBefore; zero if it is not.
+func (s *scope) suspendedUntil() time.Time {
+	until := s.intg.Spec.RevokeTokensIssuedBefore
+	if until == nil || !s.now.Before(until.Time) {
+		return time.Time{}
+	}
+	return until.Time
+}
+
+// readyOf returns the condition Ready of a pass that ended well.
+func readyOf(s *scope) metav1.Condition {
+	const stopped = "the client gets no tokens, and the token server calls those that are out inactive, "
+	switch until := s.suspendedUntil(); {
+	case s.intg.Spec.Suspend:
+		return condition(v1alpha1.ConditionReady, false, v1alpha1.ReasonSuspended, stopped+"while spec.suspend is true")
+	case !until.IsZero():
+		return condition(v1alpha1.ConditionReady, false, v1alpha1.ReasonSuspended, fmt.Sprintf(
+			"%suntil %s, as spec.revokeTokensIssuedBefore says", stopped, until.UTC().Format(time.RFC3339)))
+	}
+	methods := s.intg.CredentialMethods()
+	var message string
+	switch {
+	case slices.Contains(methods, v1alpha1.CredentialMethodClientSecret):
+		message = fmt.Sprintf("client %s can get tokens with the credentials in Secret %s", s.clientID, s.intg.SecretName())
+	case slices.Contains(methods, v1alpha1.CredentialMethodPrivateKeyJWT):
+		message = fmt.Sprintf("client %s can get tokens with a key of its own; Secret %s says where", s.clientID, s.intg.SecretName())
+	default:
+		message = fmt.Sprintf("client %s can log in users; Secret %s says where", s.clientID, s.intg.SecretName())
+	}
+	return condition(v1alpha1.ConditionReady, true, v1alpha1.ReasonReady, message)
 }
 
 // conditionsOf returns every condition that the controller owns.
 func conditionsOf(s *scope) []metav1.Condition {
 	f := failure(s.err)
 	ready := condition(v1alpha1.ConditionReady, false, f.reason, f.message)
-	switch {
-	case s.err == nil && s.intg.Spec.Suspend:
-		ready = condition(v1alpha1.ConditionReady, false, v1alpha1.ReasonSuspended,
-			"the client gets no tokens while spec.suspend is true")
-	case s.err == nil:
-		ready = condition(v1alpha1.ConditionReady, true, v1alpha1.ReasonReady,
-			fmt.Sprintf("client %s can get tokens with the credentials in Secret %s", s.clientID, s.intg.SecretName()))
+	if s.err == nil {
+		ready = readyOf(s)
 	}
 
 	reconciling := condition(v1alpha1.ConditionReconciling, false, v1alpha1.ReasonIdle, "")
@@ -73,8 +128,11 @@ func conditionsOf(s *scope) []metav1.Condition {
 	}
 
 	credentialsReady := condition(v1alpha1.ConditionCredentialsReady, false, f.reason, f.message)
-	if s.secretReady {
+	if s.secretReady && !s.usersMissing {
 		message := fmt.Sprintf("Secret %s holds the credentials", s.intg.SecretName())
+		if !credentials.UsesClientSecret(s.intg) {
+			message = fmt.Sprintf("Secret %s holds the client ID, and no client secret as the client uses none", s.intg.SecretName())
+		}
 		if s.values.KeepUntil != nil {
 			message += "; it stays when the Integration is deleted, as spec.secret.deletionPolicy is Retain"
 		}
@@ -126,6 +184,18 @@ func condition(conditionType string, isTrue bool, reason, message string) metav1
 		status = metav1.ConditionTrue
 	}
 	return metav1.Condition{Type: conditionType, Status: status, Reason: reason, Message: message}
+}
+
+// maxNote is how many bytes the API server lets an event say.
+const maxNote = 1024
+
+// note cuts a message to what an event may say; the condition has it whole.
+func note(message string) string {
+	const more = "..."
+	if len(message) <= maxNote {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxNote-len(more)], "") + more
 }
 
 // A transition is what an event tells.

@@ -75,12 +75,16 @@ func TestMinimalIntegration(t *testing.T) {
 	status.Conditions = nil
 	wantStatus := v1alpha1.IntegrationStatus{
 		ObservedGeneration: 1, ClientID: w.namespace + ".order-sync",
-		Endpoints: &v1alpha1.Endpoints{Issuer: issuer, Token: issuer + "/oauth2/token", JWKS: issuer + "/oauth2/jwks"},
+		Endpoints: &v1alpha1.Endpoints{
+			Issuer: issuer, Token: issuer + "/oauth2/token", JWKS: issuer + "/oauth2/jwks",
+			Introspection: issuer + "/oauth2/introspect", Revocation: issuer + "/oauth2/revoke", Verify: issuer + "/verify",
+		},
 		Granted: &v1alpha1.Granted{
 			GrantTypes:    []v1alpha1.GrantType{v1alpha1.GrantTypeClientCredentials},
 			Access:        []v1alpha1.Access{{Audience: "https://orders.shop.example", Scopes: []string{"orders.read", "orders.write"}}},
 			DefaultScopes: []string{"orders.read", "orders.write"}, SigningAlgorithm: v1alpha1.SigningAlgorithmES256,
-			Lifetime: metav1.Duration{Duration: 10 * time.Minute},
+			Lifetime: metav1.Duration{Duration: 10 * time.Minute}, TokenFormat: v1alpha1.TokenFormatJWT,
+			CredentialMethods: []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodClientSecret},
 		},
 		Credentials: &v1alpha1.CredentialsStatus{SecretName: "order-sync"},
 	}

@@ -18,10 +18,12 @@ import (
 const (
 	// indexClientID finds every Integration that wants a client ID.
 	indexClientID = "wantedClientID"
-	// indexAlgorithm finds the Integrations whose tokens an algorithm signs.
-	indexAlgorithm = "signingAlgorithm"
-	// indexGrantedAlgorithm finds the Integrations that were told that they can get tokens signed by an algorithm.
-	indexGrantedAlgorithm = "grantedSigningAlgorithm"
+	// indexAlgorithm finds the Integrations whose tokens need a key for an algorithm.
+	indexAlgorithm = "keyAlgorithm"
+	// indexGrantedAlgorithm finds the Integrations that were told that they can get tokens which need a key for an algorithm.
+	indexGrantedAlgorithm = "grantedKeyAlgorithm"
+	// indexUserSecret finds the Integrations of which a user's login is in a Secret, by namespace and name.
+	indexUserSecret = "userSecret"
 	// indexIntegration finds the Secrets whose label names an Integration, where a label selector would look at every Secret of
 	// the namespace.
 	indexIntegration = "integration"
@@ -34,33 +36,57 @@ const reconcileTimeout = time.Minute
 // index that could not be added.
 func IndexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	return errors.Join(
-		indexField(ctx, indexer, indexClientID, (*v1alpha1.Integration).WantedClientID),
-		indexField(ctx, indexer, indexAlgorithm, func(i *v1alpha1.Integration) string { return string(i.SigningAlgorithm()) }),
-		indexField(ctx, indexer, indexGrantedAlgorithm, grantedAlgorithm),
-		indexField(ctx, indexer, indexIntegration, func(s *corev1.Secret) string { return s.Labels[v1alpha1.LabelIntegration] }),
+		indexField(ctx, indexer, indexClientID, func(i *v1alpha1.Integration) []string { return []string{i.WantedClientID()} }),
+		indexField(ctx, indexer, indexAlgorithm, func(i *v1alpha1.Integration) []string { return algorithmNames(i.KeyAlgorithms()) }),
+		indexField(ctx, indexer, indexGrantedAlgorithm, grantedAlgorithms),
+		indexField(ctx, indexer, indexUserSecret, userSecrets),
+		indexField(ctx, indexer, indexIntegration, func(s *corev1.Secret) []string { return nonEmpty(s.Labels[v1alpha1.LabelIntegration]) }),
 	)
 }
 
-// indexField indexes the objects of one kind by a value; an empty one is left out.
+// indexField indexes the objects of one kind by values, each once.
 func indexField[T any, P interface {
 	*T
 	client.Object
-}](ctx context.Context, indexer client.FieldIndexer, name string, value func(P) string,
+}](ctx context.Context, indexer client.FieldIndexer, name string, values func(P) []string,
 ) error {
 	extract := func(obj client.Object) []string {
 		typed, ok := obj.(P)
-		if !ok || value(typed) == "" {
+		if !ok {
 			return nil
 		}
-		return []string{value(typed)}
+		return values(typed)
 	}
 	return wrap(indexer.IndexField(ctx, P(new(T)), name, extract), "index %T by %s", P(nil), name)
 }
 
-// grantedAlgorithm returns the algorithm that signs the Integration's tokens so far; empty before it can get any.
-func grantedAlgorithm(intg *v1alpha1.Integration) string {
-	if intg.Status.Granted == nil {
-		return ""
+// grantedAlgorithms returns the algorithms that need a key for the Integration's tokens so far; none before it can get any.
+func grantedAlgorithms(intg *v1alpha1.Integration) []string {
+	return algorithmNames(intg.Status.Granted.KeyAlgorithms())
+}
+
+func algorithmNames(algorithms []v1alpha1.SigningAlgorithm) []string {
+	var names []string
+	for _, algorithm := range algorithms {
+		names = append(names, string(algorithm))
 	}
-	return string(intg.Status.Granted.SigningAlgorithm)
+	return names
+}
+
+// userSecrets returns the keys of the Secrets that spec.users names.
+func userSecrets(intg *v1alpha1.Integration) []string {
+	var keys []string
+	for _, user := range intg.Spec.Users {
+		keys = append(keys, userSecretKey(intg.Namespace, user.SecretRef.Name))
+	}
+	return keys
+}
+
+func userSecretKey(namespace, name string) string { return namespace + "/" + name }
+
+func nonEmpty(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
 }

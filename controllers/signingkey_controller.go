@@ -36,10 +36,19 @@ const DefaultAlgorithm = v1alpha1.SigningAlgorithmES256
 // errKeyLost marks the log line by which somebody on call finds why tokens no longer verify.
 var errKeyLost = errors.New("the active signing key was lost")
 
-// keySlack is how much longer than the longest token a retired key stays published: for replicas that saw late that it retired.
+// keySlack is how much longer than the longest token a retired key is kept: for replicas that saw late that it retired.
 const keySlack = time.Hour
 
-// A SigningKeyReconciler keeps one signing key active for each algorithm in use. Its requests are named after the algorithm.
+// keepFor returns how long a retired key for an algorithm is kept: until the last token that it signed or sealed has expired.
+func keepFor(algorithm v1alpha1.SigningAlgorithm) time.Duration {
+	if algorithm == v1alpha1.KeyAlgorithmA256GCM {
+		return v1alpha1.MaxRefreshLifetime + keySlack
+	}
+	return v1alpha1.MaxTokenLifetime + keySlack
+}
+
+// A SigningKeyReconciler keeps one signing key active for each algorithm in use, and one for opaque and refresh tokens. Its requests
+// are named after the algorithm.
 type SigningKeyReconciler struct {
 	// Client reads from the cache, and sees its own writes.
 	Client client.Client
@@ -76,7 +85,12 @@ func (r *SigningKeyReconciler) algorithm(_ context.Context, obj client.Object) [
 	var names []string
 	switch o := obj.(type) {
 	case *v1alpha1.Integration:
-		names = []string{string(o.SigningAlgorithm()), grantedAlgorithm(o)}
+		names = grantedAlgorithms(o)
+		for _, name := range algorithmNames(o.KeyAlgorithms()) {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
 	case *corev1.Secret:
 		if o.Namespace == r.OperatorNamespace {
 			names = []string{o.Labels[v1alpha1.LabelSigningKey]}
@@ -91,11 +105,15 @@ func (r *SigningKeyReconciler) algorithm(_ context.Context, obj client.Object) [
 	return requests
 }
 
-// leftAlgorithm lets through that an Integration's tokens are signed by another algorithm from now on: the former may be needed no more.
+// leftAlgorithm lets through that an Integration's tokens no longer need an algorithm from now on: its key may be needed no more.
 func leftAlgorithm(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*v1alpha1.Integration)
 	after, also := e.ObjectNew.(*v1alpha1.Integration)
-	return ok && also && grantedAlgorithm(before) != "" && grantedAlgorithm(before) != grantedAlgorithm(after)
+	if !ok || !also {
+		return false
+	}
+	still := grantedAlgorithms(after)
+	return slices.ContainsFunc(grantedAlgorithms(before), func(name string) bool { return !slices.Contains(still, name) })
 }
 
 // Reconcile moves the keys of one algorithm on.
@@ -134,7 +152,7 @@ func (r *SigningKeyReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		// What was granted is in use until something else is granted, whatever spec asks for by now.
 		Needed: wanted || hadKey || algorithm == DefaultAlgorithm,
 		Schedule: keyring.Schedule{
-			RotateEvery: r.RotateEvery, PublishFor: 2 * v1alpha1.JWKSMaxAge, KeepFor: v1alpha1.MaxTokenLifetime + keySlack,
+			RotateEvery: r.RotateEvery, PublishFor: 2 * v1alpha1.JWKSMaxAge, KeepFor: keepFor(algorithm),
 		},
 	})
 	for _, step := range steps {
@@ -175,6 +193,7 @@ func (r *SigningKeyReconciler) take(
 ) error {
 	log := ctrl.LoggerFrom(ctx)
 	secret := secrets[step.Key]
+	words := wordsFor(algorithm)
 	reason, note := "", ""
 	switch step.Action {
 	case keyring.Create:
@@ -190,20 +209,20 @@ func (r *SigningKeyReconciler) take(
 		if err := r.Client.Create(ctx, secret); err != nil {
 			return fmt.Errorf("create signing key %s: %w", secret.Name, err)
 		}
-		reason, note = v1alpha1.ReasonSigningKeyCreated, fmt.Sprintf("made a signing key for %s: %s", algorithm, step.State)
+		reason, note = v1alpha1.ReasonSigningKeyCreated, fmt.Sprintf("made a key for %s: %s", algorithm, step.State)
 	case keyring.Activate:
 		mark(secret, v1alpha1.KeyStateActive, v1alpha1.AnnotationKeyActivatedAt, now)
 		if err := r.Client.Update(ctx, secret); err != nil {
 			return fmt.Errorf("activate signing key %s: %w", secret.Name, err)
 		}
-		reason, note = v1alpha1.ReasonSigningKeyActivated, fmt.Sprintf("this key signs the %s tokens now", algorithm)
+		reason, note = v1alpha1.ReasonSigningKeyActivated, words.activated
 	case keyring.Retire:
 		mark(secret, v1alpha1.KeyStateRetiring, v1alpha1.AnnotationKeyExpiresAt, step.ExpiresAt)
 		if err := r.Client.Update(ctx, secret); err != nil {
 			return fmt.Errorf("retire signing key %s: %w", secret.Name, err)
 		}
 		reason = v1alpha1.ReasonSigningKeyRetired
-		note = "this key signs no more; it stays published until " + step.ExpiresAt.UTC().Format(time.RFC3339)
+		note = words.retired + step.ExpiresAt.UTC().Format(time.RFC3339)
 	case keyring.Delete:
 		log.Info("deleting a signing key", "secret", secret.Name, "state", secret.Labels[v1alpha1.LabelKeyState])
 		err := r.Client.Delete(ctx, secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
@@ -212,7 +231,7 @@ func (r *SigningKeyReconciler) take(
 	kind := corev1.EventTypeNormal
 	if step.Rebuilt {
 		kind, reason = corev1.EventTypeWarning, v1alpha1.ReasonSigningKeyRebuilt
-		note = fmt.Sprintf("the active signing key for %s was lost: this one signs at once; tokens signed by the lost one no longer verify", algorithm)
+		note = fmt.Sprintf("the active key for %s was lost: this one takes its place at once; %s", algorithm, words.lost)
 	}
 	if step.Rebuilt {
 		log.Error(errKeyLost, note, "secret", secret.Name, "algorithm", algorithm)
@@ -221,6 +240,26 @@ func (r *SigningKeyReconciler) take(
 	}
 	r.Recorder.Eventf(secret, nil, kind, reason, "RotateSigningKey", "%s", note)
 	return nil
+}
+
+// keyWords is how events speak of a key; a time follows retired.
+type keyWords struct {
+	activated, retired, lost string
+}
+
+func wordsFor(algorithm v1alpha1.SigningAlgorithm) keyWords {
+	if algorithm == v1alpha1.KeyAlgorithmA256GCM {
+		return keyWords{
+			activated: "this key protects new opaque tokens and refresh tokens now",
+			retired:   "this key protects no new tokens; it is kept until ",
+			lost:      "opaque tokens made with the lost one are no longer valid, and users have to log in again",
+		}
+	}
+	return keyWords{
+		activated: fmt.Sprintf("this key signs the %s tokens now", algorithm),
+		retired:   "this key signs no more; it stays published until ",
+		lost:      "tokens signed by the lost one no longer verify",
+	}
 }
 
 // keyOf reads what the state machine needs from a key's Secret. A time that does not parse counts as long ago.

@@ -187,7 +187,7 @@ func TestLeavingAnAlgorithmIsNoticed(t *testing.T) {
 	for _, request := range (&SigningKeyReconciler{}).algorithm(t.Context(), granting(edDSA)) {
 		names = append(names, request.Name)
 	}
-	if diff := cmp.Diff([]string{string(rs256), string(edDSA)}, names); diff != "" {
+	if diff := cmp.Diff([]string{string(edDSA), string(rs256)}, names); diff != "" {
 		t.Errorf("an Integration concerns what it asks for and what it was granted (-want +got):\n%s", diff)
 	}
 }
@@ -244,6 +244,26 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// wantRebuilt waits until a Secret holds an active key other than the lost one, and a warning tells of it.
+func (w *world) wantRebuilt(t *testing.T, name string, lost []byte) {
+	t.Helper()
+	NewWithT(t).Eventually(func() error {
+		fresh := &corev1.Secret{}
+		if err := k8sClient.Get(t.Context(), client.ObjectKey{Namespace: w.operatorNamespace, Name: name}, fresh); err != nil {
+			return err
+		}
+		key := fresh.Data[v1alpha1.KeyPrivateKey]
+		if bytes.Equal(key, lost) || fresh.Labels[v1alpha1.LabelKeyState] != v1alpha1.KeyStateActive {
+			return errors.New("not a new active key")
+		}
+		if told := w.recorder.of(fresh); len(told) == 0 || told[len(told)-1] != "Warning SigningKeyRebuilt" {
+			return fmt.Errorf("events: got %q", told)
+		}
+		_, err := keyring.AlgorithmOf(key)
+		return err
+	}, deadline, poll).Should(Succeed())
+}
+
 func TestLostKeyIsRebuilt(t *testing.T) {
 	tests := map[string]struct {
 		hand func(*testing.T, *corev1.Secret)
@@ -277,21 +297,7 @@ func TestLostKeyIsRebuilt(t *testing.T) {
 			before := bytes.Clone(lost.Data[v1alpha1.KeyPrivateKey])
 			tt.hand(t, lost.DeepCopy())
 
-			NewWithT(t).Eventually(func() error {
-				fresh := &corev1.Secret{}
-				if err := k8sClient.Get(t.Context(), client.ObjectKey{Namespace: w.operatorNamespace, Name: tt.wantName}, fresh); err != nil {
-					return err
-				}
-				key := fresh.Data[v1alpha1.KeyPrivateKey]
-				if bytes.Equal(key, before) || fresh.Labels[v1alpha1.LabelKeyState] != v1alpha1.KeyStateActive {
-					return errors.New("not a new active key")
-				}
-				if told := w.recorder.of(fresh); len(told) == 0 || told[len(told)-1] != "Warning SigningKeyRebuilt" {
-					return fmt.Errorf("events: got %q", told)
-				}
-				_, err := keyring.AlgorithmOf(key)
-				return err
-			}, deadline, poll).Should(Succeed())
+			w.wantRebuilt(t, tt.wantName, before)
 			if states := w.keyStates(t, es256); len(states) != 1 {
 				t.Errorf("want one key, got %v", states)
 			}

@@ -30,18 +30,22 @@ var documentedReasons = map[string]map[metav1.ConditionStatus][]string{
 		metav1.ConditionTrue: {v1alpha1.ReasonReady},
 		metav1.ConditionFalse: {
 			v1alpha1.ReasonSuspended, v1alpha1.ReasonClientIDConflict, v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretRejected,
-			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSigningKeyPending, v1alpha1.ReasonReconcileError,
+			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSigningKeyPending, v1alpha1.ReasonSecretPending,
+			v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretNotConsented, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonDuplicateUser,
+			v1alpha1.ReasonReconcileError,
 		},
 	},
 	v1alpha1.ConditionReconciling: {
 		metav1.ConditionTrue: {
-			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSigningKeyPending, v1alpha1.ReasonReconcileError,
+			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSigningKeyPending, v1alpha1.ReasonSecretPending,
+			v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonReconcileError,
 		},
 		metav1.ConditionFalse: {v1alpha1.ReasonIdle},
 	},
 	v1alpha1.ConditionStalled: {
 		metav1.ConditionTrue: {
 			v1alpha1.ReasonClientIDConflict, v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretRejected,
+			v1alpha1.ReasonSecretNotConsented, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonDuplicateUser,
 		},
 		metav1.ConditionFalse: {v1alpha1.ReasonIdle},
 	},
@@ -49,7 +53,9 @@ var documentedReasons = map[string]map[metav1.ConditionStatus][]string{
 		metav1.ConditionTrue: {v1alpha1.ReasonSecretReady},
 		metav1.ConditionFalse: {
 			v1alpha1.ReasonClientIDConflict, v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretRejected,
-			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonReconcileError,
+			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSecretPending,
+			v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretNotConsented, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonDuplicateUser,
+			v1alpha1.ReasonReconcileError,
 		},
 	},
 }
@@ -95,6 +101,11 @@ func brokenInvariants(intg *v1alpha1.Integration) error {
 		if intg.Spec.Suspend {
 			broken("is Ready although it is suspended")
 		}
+		for _, algorithm := range intg.KeyAlgorithms() {
+			if !slices.Contains(intg.Status.Granted.KeyAlgorithms(), algorithm) {
+				broken("is Ready although its tokens do not have what needs a key for %s", algorithm)
+			}
+		}
 	}
 	if isTrue(v1alpha1.ConditionStalled) && isTrue(v1alpha1.ConditionReconciling) {
 		broken("is both stalled and reconciling")
@@ -139,10 +150,10 @@ var passErrors = map[string]struct {
 	// wantReason is the reason that Ready gives.
 	wantReason string
 	terminal   bool
-	// phases is how many of claim, grant, trust, secret and key were done.
+	// phases is how many of claim, grant, trust, secret, keys and users were done.
 	phases int
 }{
-	"success":                  {err: nil, wantReason: v1alpha1.ReasonReady, phases: 5},
+	"success":                  {err: nil, wantReason: v1alpha1.ReasonReady, phases: 6},
 	"client ID conflict":       {err: &terminalError{reason: v1alpha1.ReasonClientIDConflict, message: "m"}, wantReason: v1alpha1.ReasonClientIDConflict, terminal: true},
 	"failed to list rivals":    {err: errors.New("broken"), wantReason: v1alpha1.ReasonReconcileError},
 	"CA pending":               {err: &waitingError{reason: v1alpha1.ReasonCertificateAuthorityPending, message: "m"}, wantReason: v1alpha1.ReasonCertificateAuthorityPending, phases: 2},
@@ -152,6 +163,8 @@ var passErrors = map[string]struct {
 	"failed to write":          {err: errors.New("broken"), wantReason: v1alpha1.ReasonReconcileError, phases: 3},
 	"failed to remove former":  {err: errors.New("broken"), wantReason: v1alpha1.ReasonReconcileError, phases: 4},
 	"key pending":              {err: &waitingError{reason: v1alpha1.ReasonSigningKeyPending, message: "m"}, wantReason: v1alpha1.ReasonSigningKeyPending, phases: 4},
+	"user missing":             {err: &waitingError{reason: v1alpha1.ReasonSecretNotFound, message: "m"}, wantReason: v1alpha1.ReasonSecretNotFound, phases: 5},
+	"user not consented":       {err: &terminalError{reason: v1alpha1.ReasonSecretNotConsented, message: "m"}, wantReason: v1alpha1.ReasonSecretNotConsented, terminal: true, phases: 5},
 }
 
 // testScope returns what a pass knows after a number of phases.
@@ -166,8 +179,18 @@ func testScope(intg *v1alpha1.Integration, err error, phases int) *scope {
 	if phases >= 3 {
 		s.values = credentials.Values{ClientID: s.clientID, Granted: s.granted, Endpoints: v1alpha1.EndpointsOf(issuer)}
 	}
-	s.secretReady, s.keyReady = phases >= 4, phases >= 5
+	s.secretReady = phases >= 4
+	if phases >= 5 {
+		s.readyKeys = s.granted.KeyAlgorithms()
+	}
+	s.usersMissing = phases == 5
 	return s
+}
+
+// statusAt returns the status that follows from a pass at a time.
+func statusAt(s *scope, now metav1.Time) v1alpha1.IntegrationStatus {
+	s.now = now.Time
+	return statusOf(s)
 }
 
 func granted(algorithm v1alpha1.SigningAlgorithm, scopes ...string) *v1alpha1.Granted {
@@ -181,12 +204,12 @@ func TestNoPassThatFailedEndsReady(t *testing.T) {
 		for name, tt := range passErrors {
 			for previous, then := range passErrors {
 				t.Run(fmt.Sprintf("%s after %s, suspend %t", name, previous, suspend), func(t *testing.T) {
-					intg := newIntegration("ns", "name", func(i *v1alpha1.Integration) { i.Generation, i.Spec.Suspend = 7, suspend })
+					intg := newIntegration("ns", "name", signedWith(rs256), func(i *v1alpha1.Integration) { i.Generation, i.Spec.Suspend = 7, suspend })
 					earlier := metav1.NewTime(time.Date(2026, time.November, 22, 9, 0, 0, 0, time.UTC))
-					intg.Status = statusOf(testScope(intg, then.err, then.phases), earlier)
+					intg.Status = statusAt(testScope(intg, then.err, then.phases), earlier)
 					intg.Generation = 8
 					now := metav1.NewTime(earlier.Add(time.Hour))
-					intg.Status = statusOf(testScope(intg, tt.err, tt.phases), now)
+					intg.Status = statusAt(testScope(intg, tt.err, tt.phases), now)
 
 					if err := brokenInvariants(intg); err != nil {
 						t.Error(err)
@@ -205,7 +228,7 @@ func TestNoPassThatFailedEndsReady(t *testing.T) {
 					if got := meta.IsStatusConditionTrue(intg.Status.Conditions, v1alpha1.ConditionStalled); got != tt.terminal {
 						t.Errorf("Stalled: want %t, got %t", tt.terminal, got)
 					}
-					if again := statusOf(testScope(intg, tt.err, tt.phases), metav1.NewTime(now.Add(time.Hour))); !cmp.Equal(intg.Status, again) {
+					if again := statusAt(testScope(intg, tt.err, tt.phases), metav1.NewTime(now.Add(time.Hour))); !cmp.Equal(intg.Status, again) {
 						t.Errorf("a second pass changes the status (-first +second):\n%s", cmp.Diff(intg.Status, again))
 					}
 				})
@@ -214,54 +237,12 @@ func TestNoPassThatFailedEndsReady(t *testing.T) {
 	}
 }
 
-func TestStatusOfGrants(t *testing.T) {
-	before := v1alpha1.IntegrationStatus{
-		ClientID: "ns.name", Granted: granted(v1alpha1.SigningAlgorithmES256, "r", "w"),
-		Credentials: &v1alpha1.CredentialsStatus{SecretName: "name"}, Endpoints: v1alpha1.EndpointsOf(issuer),
-	}
-	narrowed := granted(v1alpha1.SigningAlgorithmES256, "r")
-	tests := []struct {
-		name   string
-		before v1alpha1.IntegrationStatus
-		pass   string
-		want   *v1alpha1.Granted
-		// wantClientID is what the status says.
-		wantClientID string
-	}{
-		{"Nothing is granted before the key is there.", v1alpha1.IntegrationStatus{}, "key pending", nil, "ns.name"},
-		{"Nothing is granted before the Secret is there.", v1alpha1.IntegrationStatus{}, "failed to write", nil, "ns.name"},
-		{"All is granted when all is done.", v1alpha1.IntegrationStatus{}, "success", granted(v1alpha1.SigningAlgorithmRS256, "r"), "ns.name"},
-		{"Less takes effect at once; the algorithm waits for its key.", before, "key pending", narrowed, "ns.name"},
-		{"Less takes effect although the Secret failed.", before, "failed to write", narrowed, "ns.name"},
-		{"Less takes effect although the Secret is in conflict.", before, "Secret conflict", narrowed, "ns.name"},
-		{"Less takes effect although the CA is pending.", before, "CA pending", narrowed, "ns.name"},
-		{"A client ID conflict takes everything.", before, "client ID conflict", nil, ""},
-		{"Not to know the rivals changes nothing.", before, "failed to list rivals", before.Granted, "ns.name"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			intg := newIntegration("ns", "name", func(i *v1alpha1.Integration) { i.Status = tt.before })
-			pass := passErrors[tt.pass]
-			got := statusOf(testScope(intg, pass.err, pass.phases), metav1.Now())
-			if diff := cmp.Diff(tt.want, got.Granted); diff != "" {
-				t.Errorf("granted (-want +got):\n%s", diff)
-			}
-			if got.ClientID != tt.wantClientID {
-				t.Errorf("client ID: want %q, got %q", tt.wantClientID, got.ClientID)
-			}
-			if diff := cmp.Diff(tt.before.Credentials, got.Credentials); tt.before.Credentials != nil && diff != "" {
-				t.Errorf("where the credentials are (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestConditionKeepsItsTransitionTimeWhileItsStatusStays(t *testing.T) {
 	intg := newIntegration("ns", "name")
 	first := metav1.NewTime(time.Date(2026, time.November, 22, 9, 0, 0, 0, time.UTC))
 	second := metav1.NewTime(first.Add(time.Hour))
-	intg.Status = statusOf(testScope(intg, passErrors["key pending"].err, 4), first)
-	intg.Status = statusOf(testScope(intg, nil, 5), second)
+	intg.Status = statusAt(testScope(intg, passErrors["key pending"].err, 4), first)
+	intg.Status = statusAt(testScope(intg, nil, 6), second)
 	for conditionType, want := range map[string]metav1.Time{
 		v1alpha1.ConditionReady: second, v1alpha1.ConditionReconciling: second,
 		v1alpha1.ConditionStalled: first, v1alpha1.ConditionCredentialsReady: first,
@@ -317,7 +298,7 @@ func TestTransitions(t *testing.T) {
 			return nil
 		}
 		intg := newIntegration("ns", "name", func(i *v1alpha1.Integration) { i.Spec.Suspend = suspend })
-		return statusOf(testScope(intg, passErrors[pass].err, passErrors[pass].phases), metav1.Now()).Conditions
+		return statusAt(testScope(intg, passErrors[pass].err, passErrors[pass].phases), metav1.Now()).Conditions
 	}
 	const normal, warning = corev1.EventTypeNormal, corev1.EventTypeWarning
 	tests := []struct {
@@ -366,6 +347,24 @@ func TestAConditionHoldsNothingThatAServerSaid(t *testing.T) {
 		got := publicMessage(err)
 		if !strings.HasPrefix(got, "update Secret shop/a: ") || strings.Contains(got, "hunter2") || strings.Contains(got, "?") {
 			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+func TestAnEventSaysNoMoreThanItMay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		message string
+		want    string
+	}{
+		"a short message":                        {"short", "short"},
+		"the longest message":                    {strings.Repeat("a", 1024), strings.Repeat("a", 1024)},
+		"a message that is too long":             {strings.Repeat("a", 1025), strings.Repeat("a", 1021) + "..."},
+		"one that would be cut in a character":   {strings.Repeat("a", 1020) + "üüü", strings.Repeat("a", 1020) + "..."},
+		"one that would be cut between two such": {strings.Repeat("a", 1019) + "üüü", strings.Repeat("a", 1019) + "ü..."},
+	} {
+		if got := note(tt.message); got != tt.want {
+			t.Errorf("%s: want %d bytes that end with %q, got %d that end with %q",
+				name, len(tt.want), tt.want[max(0, len(tt.want)-8):], len(got), got[max(0, len(got)-8):])
 		}
 	}
 }

@@ -39,8 +39,8 @@ type Input struct {
 	Existing *corev1.Secret
 	// Former is an owned Secret of another name, which spec.secret.name named before, or nil.
 	Former *corev1.Secret
-	// Established says that the Integration's status already reports complete credentials, under whichever name: a client secret
-	// that is missing now was there.
+	// Established says that the Integration's status already reports complete credentials with a client secret, under whichever
+	// name: one that is missing now was there.
 	Established bool
 	// SpecChanged says that status speaks of an older generation, so that a difference is no drift.
 	SpecChanged bool
@@ -58,7 +58,7 @@ type Decision struct {
 }
 
 // Decide is the chain of checks that answers "must I act?": not owned, missing, fixed for ever, different. A client secret that is
-// there is never replaced.
+// there is never replaced, as long as the client may use one.
 func Decide(in Input) Decision {
 	if in.Existing != nil && orphaned(in.Existing, in.Integration) {
 		return Decision{Action: Wait, Reason: v1alpha1.ReasonSecretPending, Message: fmt.Sprintf(
@@ -69,10 +69,12 @@ func Decide(in Input) Decision {
 		return Decision{Action: Refuse, Reason: v1alpha1.ReasonSecretConflict, Message: fmt.Sprintf(
 			"Secret %s exists and is not this Integration's: %s", in.key(), in.mend())}
 	}
-	in.Values.ClientSecret = in.clientSecret()
-	lost := in.Values.ClientSecret == nil
-	if lost {
-		in.Values.ClientSecret = GenerateClientSecret()
+	lost := false
+	if UsesClientSecret(in.Integration) {
+		in.Values.ClientSecret = in.clientSecret()
+		if lost = in.Values.ClientSecret == nil; lost {
+			in.Values.ClientSecret = GenerateClientSecret()
+		}
 	}
 	wanted := Build(in.Integration, in.Existing, in.Values)
 	switch {
@@ -117,16 +119,26 @@ func (in Input) clientSecret() []byte {
 	return nil
 }
 
+// wasThere reports whether there was a client secret before: the Secret says where it keeps one, or the status speaks of one. A
+// client that proves who it is by other means has none, and gets its first one when it may use one too.
+func (in Input) wasThere() bool {
+	return in.Established || in.Existing != nil && in.Existing.Annotations[v1alpha1.AnnotationClientSecretKey] != ""
+}
+
 // notice adds to a decision what somebody should hear of it.
 func (in Input) notice(d Decision, lost bool) Decision {
 	switch {
-	case lost && (in.Existing != nil || in.Established):
+	case lost && !in.wasThere():
+	case lost:
 		d.Warn, d.Reason = true, v1alpha1.ReasonClientSecretRegenerated
 		d.Message = fmt.Sprintf(
 			"the client secret in Secret %s was lost or damaged: made a new one; whoever holds the old one must read it again", in.key())
 	case in.Existing != nil && !in.SpecChanged && drifted(in.Existing, d.Secret, in.Integration.Spec.Secret.Keys):
 		d.Reason = v1alpha1.ReasonSecretRestored
-		d.Message = fmt.Sprintf("Secret %s was changed by hand: put it back; the client secret is the same", in.key())
+		d.Message = fmt.Sprintf("Secret %s was changed by hand: put it back", in.key())
+		if in.Values.ClientSecret != nil {
+			d.Message += "; the client secret is the same"
+		}
 	}
 	return d
 }

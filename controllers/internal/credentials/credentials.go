@@ -29,7 +29,8 @@ const labelManagedBy = "app.kubernetes.io/managed-by"
 
 // Values are what goes into a Secret besides what spec says.
 type Values struct {
-	ClientID     string
+	ClientID string
+	// ClientSecret is nil where the client uses none.
 	ClientSecret []byte
 	Endpoints    *v1alpha1.Endpoints
 	Granted      *v1alpha1.Granted
@@ -45,6 +46,11 @@ func GenerateClientSecret() []byte {
 	raw := make([]byte, clientSecretBytes)
 	_, _ = rand.Read(raw) // Never fails: crypto/rand ends the program instead.
 	return []byte(base64.RawURLEncoding.EncodeToString(raw))
+}
+
+// UsesClientSecret reports whether the Integration's client may prove who it is by a client secret, so that its Secret holds one.
+func UsesClientSecret(intg *v1alpha1.Integration) bool {
+	return slices.Contains(intg.CredentialMethods(), v1alpha1.CredentialMethodClientSecret)
 }
 
 // OwnerReference returns the reference that makes a Secret the Integration's own.
@@ -108,7 +114,10 @@ func Build(intg *v1alpha1.Integration, existing *corev1.Secret, v Values) *corev
 	if _, chosen := intg.Spec.Secret.Labels[labelManagedBy]; !chosen {
 		secret.Labels[labelManagedBy] = v1alpha1.SecretEntryProvider
 	}
-	secret.Annotations[v1alpha1.AnnotationClientSecretKey] = string(intg.Spec.Secret.Keys.ClientSecret)
+	delete(secret.Annotations, v1alpha1.AnnotationClientSecretKey)
+	if v.ClientSecret != nil {
+		secret.Annotations[v1alpha1.AnnotationClientSecretKey] = string(intg.Spec.Secret.Keys.ClientSecret)
+	}
 	delete(secret.Annotations, v1alpha1.AnnotationAppliedMetadata)
 	if record := appliedMetadataOf(intg); record != "" {
 		secret.Annotations[v1alpha1.AnnotationAppliedMetadata] = record
@@ -128,14 +137,16 @@ func data(intg *v1alpha1.Integration, v Values) map[string][]byte {
 		}
 	}
 	data := map[string][]byte{
-		string(keys.ClientID):     []byte(v.ClientID),
-		string(keys.ClientSecret): v.ClientSecret,
-		string(keys.TokenURL):     []byte(v.Endpoints.Token),
-		string(keys.Issuer):       []byte(v.Endpoints.Issuer),
-		string(keys.Scope):        []byte(strings.Join(scopes, " ")),
-		string(keys.Audience):     []byte(strings.Join(audiences, " ")),
-		string(keys.Type):         []byte(v1alpha1.SecretEntryType),
-		string(keys.Provider):     []byte(v1alpha1.SecretEntryProvider),
+		string(keys.ClientID): []byte(v.ClientID),
+		string(keys.TokenURL): []byte(v.Endpoints.Token),
+		string(keys.Issuer):   []byte(v.Endpoints.Issuer),
+		string(keys.Scope):    []byte(strings.Join(scopes, " ")),
+		string(keys.Audience): []byte(strings.Join(audiences, " ")),
+		string(keys.Type):     []byte(v1alpha1.SecretEntryType),
+		string(keys.Provider): []byte(v1alpha1.SecretEntryProvider),
+	}
+	if v.ClientSecret != nil {
+		data[string(keys.ClientSecret)] = v.ClientSecret
 	}
 	if len(v.CABundle) > 0 {
 		data[string(keys.CACertificate)] = v.CABundle

@@ -18,10 +18,21 @@ import (
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 )
 
-const rsaBits = 2048
+const (
+	rsaBits = 2048
+	// symmetricBytes is the length of a key for v1alpha1.KeyAlgorithmA256GCM.
+	symmetricBytes = 32
+	pemTypePrivate = "PRIVATE KEY"
+)
 
-// Generate makes a private key for an algorithm and returns it as PKCS #8 in PEM.
+// Generate makes a key for an algorithm and returns it in PEM: a private key as PKCS #8, or 32 random bytes for
+// v1alpha1.KeyAlgorithmA256GCM.
 func Generate(algorithm v1alpha1.SigningAlgorithm) ([]byte, error) {
+	if algorithm == v1alpha1.KeyAlgorithmA256GCM {
+		key := make([]byte, symmetricBytes)
+		_, _ = rand.Read(key) // Never fails: crypto/rand ends the program instead.
+		return pem.EncodeToMemory(&pem.Block{Type: v1alpha1.PEMTypeSymmetricKey, Bytes: key}), nil
+	}
 	var key crypto.PrivateKey
 	var err error
 	switch algorithm {
@@ -41,14 +52,20 @@ func Generate(algorithm v1alpha1.SigningAlgorithm) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode a signing key for %s: %w", algorithm, err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+	return pem.EncodeToMemory(&pem.Block{Type: pemTypePrivate, Bytes: der}), nil
 }
 
-// AlgorithmOf returns the algorithm that a private key, PKCS #8 in PEM, is for. The error says nothing of the key.
+// AlgorithmOf returns the algorithm that a key, as Generate returns it, is for. The error says nothing of the key.
 func AlgorithmOf(pemBytes []byte) (v1alpha1.SigningAlgorithm, error) {
 	block, _ := pem.Decode(pemBytes)
 	if block == nil {
 		return "", errors.New("no PEM block")
+	}
+	if block.Type == v1alpha1.PEMTypeSymmetricKey {
+		if len(block.Bytes) != symmetricBytes {
+			return "", fmt.Errorf("not a symmetric key of %d bytes", symmetricBytes)
+		}
+		return v1alpha1.KeyAlgorithmA256GCM, nil
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {

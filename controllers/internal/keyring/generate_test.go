@@ -19,7 +19,7 @@ import (
 )
 
 var algorithms = []v1alpha1.SigningAlgorithm{
-	v1alpha1.SigningAlgorithmES256, v1alpha1.SigningAlgorithmRS256, v1alpha1.SigningAlgorithmEdDSA,
+	v1alpha1.SigningAlgorithmES256, v1alpha1.SigningAlgorithmRS256, v1alpha1.SigningAlgorithmEdDSA, v1alpha1.KeyAlgorithmA256GCM,
 }
 
 func TestGeneratedKeysAreForTheirAlgorithm(t *testing.T) {
@@ -50,7 +50,7 @@ func TestGenerateRefusesAnUnknownAlgorithm(t *testing.T) {
 	}
 }
 
-func TestAlgorithmOfRefusesWhatCannotSign(t *testing.T) {
+func TestAlgorithmOfRefusesWhatIsNoKey(t *testing.T) {
 	marshal := func(key any, err error) []byte {
 		t.Helper()
 		if err != nil {
@@ -76,6 +76,9 @@ func TestAlgorithmOfRefusesWhatCannotSign(t *testing.T) {
 		{"rubbish", []byte("hunter2-hunter2")},
 		{"a PEM block of rubbish", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hunter2")})},
 		{"half a key", sound[:len(sound)/2]},
+		{"a symmetric key that is too short", pem.EncodeToMemory(&pem.Block{Type: v1alpha1.PEMTypeSymmetricKey, Bytes: []byte("hunter2")})},
+		{"a symmetric key that is too long", pem.EncodeToMemory(&pem.Block{Type: v1alpha1.PEMTypeSymmetricKey, Bytes: make([]byte, 33)})},
+		{"a symmetric key that calls itself private", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: make([]byte, 32)})},
 		{"another curve", p384},
 		{"an RSA key that is too short", short},
 	}

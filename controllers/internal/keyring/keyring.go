@@ -6,7 +6,8 @@
 //
 // A verifier may cache the published keys for their max-age. So a key is published for twice as long before it signs, and
 // stays published until the last token it signed has expired. Only where there is no active key at all does a key sign at once:
-// the first of its algorithm, and one that replaces a lost one.
+// the first of its algorithm, and one that replaces a lost one. A symmetric key is never published, and lives the same way: what is
+// said of the JWKS is then about the replicas of the token server, which load it before it is used.
 package keyring
 
 import (

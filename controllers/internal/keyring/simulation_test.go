@@ -46,7 +46,7 @@ type publication struct {
 func TestVerifiersNeverMeetAnUnknownKey(t *testing.T) {
 	for seed := range int64(24) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			random := rand.New(rand.NewSource(seed)) //nolint:gosec // A repeatable sequence is what is wanted.
+			random := rand.New(rand.NewSource(seed))
 			rotations := []time.Duration{20 * time.Minute, time.Hour, 24 * time.Hour, 720 * time.Hour}
 			w := &world{
 				T: t, random: random, now: now, needed: true, keys: map[string]keyring.Key{}, atOnce: map[string]bool{},
