@@ -20,27 +20,46 @@ func checkUTF8(s string) error {
 	return nil
 }
 
-// credentialsOf returns the credentials in the header or in the body. A request must not use both (RFC 6749 section 2.3).
+// assertionTypeJWT is the client_assertion_type of RFC 7523 section 2.2, the only one that this server takes.
+const assertionTypeJWT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+const moreThanOneWay = "the request uses more than one way to authenticate: use one"
+
+// credentialsOf returns the credentials in the header or in the body. A request must not use two ways (RFC 6749 section 2.3); the
+// error is invalid_request, but invalid_client if one of them is an assertion (RFC 7521 section 4.2.1).
 func credentialsOf(r *http.Request, p *parameters) (Credentials, *Error) {
 	header, found, err := basicCredentials(r)
 	switch {
 	case err != nil:
 		return Credentials{}, err
-	case found && (p.clientSecret != "" || p.assertion), p.clientSecret != "" && p.assertion:
-		return Credentials{}, ErrInvalidRequest.WithDescription("the request uses more than one way to authenticate: use one")
+	case p.assertion != "" || p.assertionType != "":
+		return assertionCredentials(p, found)
+	case found && p.clientSecret != "":
+		return Credentials{}, ErrInvalidRequest.WithDescription(moreThanOneWay)
 	case found && p.clientID != "" && p.clientID != header.ClientID:
 		return Credentials{}, ErrInvalidRequest.WithDescription("client_id is not the client of the Authorization header")
 	case found:
 		return header, nil
-	case p.assertion:
-		return Credentials{}, ErrInvalidClient.WithDescription(
-			"client_assertion is not supported: use HTTP Basic, or client_id and client_secret")
 	case p.clientSecret != "" && p.clientID == "":
 		return Credentials{}, ErrInvalidClient.WithDescription("client_secret is there without client_id: send both")
 	case p.clientSecret == "":
 		return Credentials{Method: MethodNone, ClientID: p.clientID}, nil
 	default:
 		return Credentials{Method: MethodPost, ClientID: p.clientID, Secret: Secret(p.clientSecret)}, nil
+	}
+}
+
+// assertionCredentials returns the credentials of a request with a client assertion (RFC 7521 section 4.2).
+func assertionCredentials(p *parameters, header bool) (Credentials, *Error) {
+	switch {
+	case header || p.clientSecret != "":
+		return Credentials{}, ErrInvalidClient.WithDescription(moreThanOneWay)
+	case p.assertion == "":
+		return Credentials{}, ErrInvalidClient.WithDescription("client_assertion_type is there without client_assertion: send both")
+	case p.assertionType != assertionTypeJWT:
+		return Credentials{}, ErrInvalidClient.WithDescription("send client_assertion with the client_assertion_type " + assertionTypeJWT)
+	default:
+		return Credentials{Method: MethodPrivateKeyJWT, ClientID: p.clientID, Assertion: Secret(p.assertion)}, nil
 	}
 }
 

@@ -19,7 +19,7 @@ type Error struct {
 	cause       error
 }
 
-// The errors of the token server. RFC 6749 section 5.2 defines the first five; invalid_target is RFC 8707 section 2; server_error
+// The errors of the token server. RFC 6749 section 5.2 defines the first six; invalid_target is RFC 8707 section 2; server_error
 // and temporarily_unavailable are borrowed from RFC 6749 section 4.1.2.1, with the status codes that they stand for there.
 var (
 	ErrInvalidRequest = &Error{
@@ -27,6 +27,9 @@ var (
 	}
 	ErrInvalidClient = &Error{
 		code: "invalid_client", status: http.StatusUnauthorized, description: "client authentication failed",
+	}
+	ErrInvalidGrant = &Error{
+		code: "invalid_grant", status: http.StatusBadRequest, description: "what the grant rests on is invalid, expired or revoked",
 	}
 	ErrUnauthorizedClient = &Error{
 		code: "unauthorized_client", status: http.StatusBadRequest, description: "the client may not use this grant_type",
@@ -90,7 +93,8 @@ func (e *Error) WithDescription(description string) *Error {
 	return &c
 }
 
-// WithStatus returns a copy with another HTTP status.
+// WithStatus returns a copy with another HTTP status. After too many failures the error of the step that failed gets 429 (RFC 6585
+// section 4), as OAuth has no code for that.
 func (e *Error) WithStatus(status int) *Error {
 	c := *e
 	c.status = status

@@ -42,6 +42,12 @@ func TestWriteError(t *testing.T) {
 			wantBody: `{"error":"temporarily_unavailable","error_description":"later"}`,
 		},
 		{
+			name: "a 429 keeps the code of what failed, and carries a delay but no challenge",
+			err:  ErrInvalidClient.WithStatus(429).WithRetryAfter(time.Minute).WithDescription("later"), wantStatus: 429,
+			wantHeaders: map[string]string{"Retry-After": "60"},
+			wantBody:    `{"error":"invalid_client","error_description":"later"}`,
+		},
+		{
 			name: "a description holds only what RFC 6749 section 5.2 allows",
 			err:  ErrInvalidScope.WithDescription("a\"b\\c\nd\x00é~"), wantStatus: 400,
 			wantBody: `{"error":"invalid_scope","error_description":"a?b?c?d??~"}`,
@@ -84,7 +90,7 @@ func TestErrorsAreImmutable(t *testing.T) {
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {
-	c := Credentials{Method: MethodPost, ClientID: "a", Secret: "hush"}
+	c := Credentials{Method: MethodPost, ClientID: "a", Secret: "hush", Assertion: "hush"}
 	asJSON, err := json.Marshal(c) //nolint:gosec // that is what the test is about
 	if err != nil {
 		t.Fatal(err)

@@ -12,9 +12,10 @@ import (
 // parameters collects the parameters of a body, and refuses duplicates and what is out of bounds.
 type parameters struct {
 	grantType, scope, clientID, clientSecret string
-	// assertion is whether the client presented a client_assertion (RFC 7521), which this server does not take.
-	assertion bool
-	resources []string
+	assertion, assertionType                 string
+	username, password, refreshToken         string
+	token, tokenTypeHint                     string
+	resources                                []string
 	// seen holds the names so far, unknown ones too. It is short, so that searching it beats a map.
 	seen []string
 	// ignored counts the JSON tokens in members that are ignored.
@@ -47,19 +48,11 @@ func (p *parameters) set(name, value string) *Error {
 	if hasControl(value) {
 		return ErrInvalidRequest.WithDescription(describe(name) + " holds control characters")
 	}
-	limit := MaxBodyBytes
-	switch name {
-	case "grant_type":
-		p.grantType, limit = value, maxGrantTypeLength
-	case "scope":
-		p.scope, limit = value, MaxScopes*(MaxScopeLength+1)
-	case "client_id":
-		p.clientID, limit = value, maxClientIDLength
-	case "client_secret":
-		p.clientSecret, limit = value, maxSecretLength
-	case "client_assertion", "client_assertion_type":
-		p.assertion = p.assertion || value != ""
-	case "resource":
+	field, limit := p.field(name)
+	switch {
+	case field != nil:
+		*field = value
+	case name == "resource":
 		limit = maxResourceLength
 		if value != "" {
 			p.resources = append(p.resources, value)
@@ -74,14 +67,42 @@ func (p *parameters) set(name, value string) *Error {
 	return nil
 }
 
+// field returns where the value of a parameter belongs and how long it may be; nil for resource and for those that the server does
+// not read. All endpoints share the list: what one of them does not use is bounded there all the same.
+func (p *parameters) field(name string) (value *string, limit int) {
+	switch name {
+	case "grant_type":
+		return &p.grantType, maxGrantTypeLength
+	case "scope":
+		return &p.scope, MaxScopes * (MaxScopeLength + 1)
+	case "client_id":
+		return &p.clientID, maxClientIDLength
+	case "client_secret":
+		return &p.clientSecret, maxSecretLength
+	case "client_assertion":
+		return &p.assertion, MaxAssertionLength
+	case "client_assertion_type":
+		return &p.assertionType, maxTypeLength
+	case "username":
+		return &p.username, MaxUsernameLength
+	case "password":
+		return &p.password, maxSecretLength
+	case "refresh_token":
+		return &p.refreshToken, maxRefreshTokenLength
+	case "token":
+		return &p.token, MaxTokenLength
+	case "token_type_hint":
+		return &p.tokenTypeHint, maxTypeLength
+	default:
+		return nil, MaxBodyBytes
+	}
+}
+
 // known reports whether the server reads a parameter of that name.
 func known(name string) bool {
-	switch name {
-	case "grant_type", "scope", "client_id", "client_secret", "client_assertion", "client_assertion_type", "resource":
-		return true
-	default:
-		return false
-	}
+	var p parameters
+	field, _ := p.field(name)
+	return field != nil || name == "resource"
 }
 
 // describe names a parameter if the server knows it. It does not repeat other names, as descriptions are logged and any part of

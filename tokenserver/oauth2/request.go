@@ -20,14 +20,22 @@ const (
 	// MaxScopes and MaxScopeLength bound the scope parameter.
 	MaxScopes      = 256
 	MaxScopeLength = 128
+	// MaxUsernameLength bounds a user's name.
+	MaxUsernameLength = 253
+	// MaxTokenLength bounds the token parameter, and leaves room for the rest of a body.
+	MaxTokenLength = 60 << 10
+	// MaxAssertionLength bounds a client assertion.
+	MaxAssertionLength = 16 << 10
 
-	maxResources       = 16
-	maxResourceLength  = 512
-	maxClientIDLength  = 253
-	maxSecretLength    = 1024
-	maxGrantTypeLength = 256
-	maxNameLength      = 128
-	maxParameters      = 64
+	maxResources          = 16
+	maxResourceLength     = 512
+	maxClientIDLength     = 253
+	maxSecretLength       = 1024
+	maxRefreshTokenLength = 4096
+	maxGrantTypeLength    = 256
+	maxTypeLength         = 256
+	maxNameLength         = 128
+	maxParameters         = 64
 )
 
 // A Method is how a client presents its credentials, as RFC 8414 section 2 names it.
@@ -35,12 +43,14 @@ type Method string
 
 // The client authentication methods.
 const (
-	// MethodNone presents no credentials.
-	MethodNone Method = ""
+	// MethodNone presents no credentials, at most a client_id.
+	MethodNone Method = "none"
 	// MethodBasic is client_secret_basic: HTTP Basic as in RFC 6749 section 2.3.1.
 	MethodBasic Method = "client_secret_basic"
 	// MethodPost is client_secret_post: client_id and client_secret in the body.
 	MethodPost Method = "client_secret_post"
+	// MethodPrivateKeyJWT is private_key_jwt: a signed assertion in the body (RFC 7523 section 2.2).
+	MethodPrivateKeyJWT Method = "private_key_jwt"
 )
 
 const redacted = "[redacted]"
@@ -65,9 +75,13 @@ func (s Secret) Reveal() string { return string(s) }
 
 // Credentials are what a client presents to authenticate.
 type Credentials struct {
-	Method   Method
+	Method Method
+	// ClientID is the client ID as presented. With MethodPrivateKeyJWT it is empty unless the body had it.
 	ClientID string
-	Secret   Secret
+	// Secret is the client secret; empty with MethodNone and MethodPrivateKeyJWT.
+	Secret Secret
+	// Assertion is the JWT of MethodPrivateKeyJWT, otherwise empty.
+	Assertion Secret
 }
 
 // A Request is a token request that has been parsed. Nothing in it is proven: who reads Credentials has yet to check them.
@@ -78,44 +92,82 @@ type Request struct {
 	Scope string
 	// Resources are the resource parameters (RFC 8707).
 	Resources []string
+	// Username and Password are those of the grant password (RFC 6749 section 4.3.2).
+	Username string
+	Password Secret
+	// RefreshToken is that of the grant refresh_token (RFC 6749 section 6).
+	RefreshToken Secret
 	// Credentials are what the client presented.
+	Credentials Credentials
+}
+
+// A TokenQuery is an introspection request (RFC 7662 section 2.1) or a revocation request (RFC 7009 section 2.1) that has been
+// parsed. Nothing in it is proven.
+type TokenQuery struct {
+	// Token is the token that the request is about, never empty.
+	Token Secret
+	// TypeHint is the token_type_hint parameter as sent.
+	TypeHint string
+	// Credentials are what the caller presented.
 	Credentials Credentials
 }
 
 // ParseRequest reads a token request: a POST without query string, with a body of parameters as a form or as one JSON object,
 // and credentials in the Authorization header or in the body. It returns the error to write if the request is anything else.
-// An empty value counts as left out (RFC 6749 section 3.2).
+// An empty value counts as left out (RFC 6749 section 3.2). No value may hold control characters, a password neither.
 func ParseRequest(w http.ResponseWriter, r *http.Request) (*Request, *Error) {
-	// RFC 6749 section 3.2: POST only. What arrives in a URL ends up in logs on the way, so nothing is read from there.
-	if r.Method != http.MethodPost {
-		return nil, MethodNotAllowed(http.MethodPost)
-	}
-	if r.URL.RawQuery != "" {
-		return nil, ErrInvalidRequest.WithDescription("send parameters in the body: the URL must have no query string")
-	}
-	parse, err := bodyParser(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
-	}
-	if !utf8.ValidString(body) {
-		return nil, ErrInvalidRequest.WithDescription("the body is not valid UTF-8")
-	}
 	var p parameters
-	if err := parse(body, &p); err != nil {
-		return nil, err
-	}
-	credentials, err := credentialsOf(r, &p)
+	credentials, err := parse(w, r, &p)
 	if err != nil {
 		return nil, err
 	}
 	if p.grantType == "" {
 		return nil, ErrInvalidRequest.WithDescription("the parameter grant_type is missing")
 	}
-	return &Request{GrantType: p.grantType, Scope: p.scope, Resources: p.resources, Credentials: credentials}, nil
+	return &Request{
+		GrantType: p.grantType, Scope: p.scope, Resources: p.resources,
+		Username: p.username, Password: Secret(p.password), RefreshToken: Secret(p.refreshToken), Credentials: credentials,
+	}, nil
+}
+
+// ParseTokenQuery reads a request about a token, for introspection (RFC 7662 section 2.1) and revocation (RFC 7009 section 2.1), as
+// strictly as ParseRequest reads a token request.
+func ParseTokenQuery(w http.ResponseWriter, r *http.Request) (*TokenQuery, *Error) {
+	var p parameters
+	credentials, err := parse(w, r, &p)
+	if err != nil {
+		return nil, err
+	}
+	if p.token == "" {
+		return nil, ErrInvalidRequest.WithDescription("the parameter token is missing")
+	}
+	return &TokenQuery{Token: Secret(p.token), TypeHint: p.tokenTypeHint, Credentials: credentials}, nil
+}
+
+// parse reads the parameters of a request into p, and returns the credentials.
+func parse(w http.ResponseWriter, r *http.Request, p *parameters) (Credentials, *Error) {
+	// RFC 6749 section 3.2: POST only. What arrives in a URL ends up in logs on the way, so nothing is read from there.
+	if r.Method != http.MethodPost {
+		return Credentials{}, MethodNotAllowed(http.MethodPost)
+	}
+	if r.URL.RawQuery != "" {
+		return Credentials{}, ErrInvalidRequest.WithDescription("send parameters in the body: the URL must have no query string")
+	}
+	parseBody, err := bodyParser(r)
+	if err != nil {
+		return Credentials{}, err
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return Credentials{}, err
+	}
+	if !utf8.ValidString(body) {
+		return Credentials{}, ErrInvalidRequest.WithDescription("the body is not valid UTF-8")
+	}
+	if err := parseBody(body, p); err != nil {
+		return Credentials{}, err
+	}
+	return credentialsOf(r, p)
 }
 
 // bodyParser chooses the parser by the content type.

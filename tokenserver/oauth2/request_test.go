@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,8 @@ func basic(credentials string) string {
 }
 
 func TestParseRequestAccepts(t *testing.T) {
+	none := Credentials{Method: MethodNone}
+	assertion := Credentials{Method: MethodPrivateKeyJWT, Assertion: "aa.bb.cc"}
 	post := Credentials{Method: MethodPost, ClientID: "shop.sync", Secret: "s3cret"}
 	basicOf := func(id, secret string) Credentials {
 		return Credentials{Method: MethodBasic, ClientID: id, Secret: Secret(secret)}
@@ -58,15 +61,15 @@ func TestParseRequestAccepts(t *testing.T) {
 		},
 		{
 			name: "a charset of UTF-8 in any case", contentType: form + "; charset=UTF-8", body: "grant_type=x",
-			want: Request{GrantType: "x"},
+			want: Request{GrantType: "x", Credentials: none},
 		},
 		{
 			name: "a JSON charset", contentType: js + ";charset=\"utf-8\"", body: `{"grant_type":"x"}`,
-			want: Request{GrantType: "x"},
+			want: Request{GrantType: "x", Credentials: none},
 		},
 		{
 			name: "a media type in capitals", contentType: "Application/JSON", body: `{"grant_type":"x"}`,
-			want: Request{GrantType: "x"},
+			want: Request{GrantType: "x", Credentials: none},
 		},
 		{
 			name: "credentials by Basic", contentType: form, body: "grant_type=x",
@@ -85,38 +88,70 @@ func TestParseRequestAccepts(t *testing.T) {
 		},
 		{
 			name: "an empty value as one that was left out", contentType: form,
-			body:    "grant_type=x&client_secret=&client_id=&scope=&resource=&client_assertion",
+			body:    "grant_type=x&client_secret=&client_id=&scope=&resource=&client_assertion&client_assertion_type=&password",
 			headers: []string{"Authorization", basic("shop.sync:s3cret")},
 			want:    Request{GrantType: "x", Credentials: basicOf("shop.sync", "s3cret")},
 		},
 		{
 			name: "no credentials", contentType: form, body: "grant_type=x&client_id=shop.sync",
-			want: Request{GrantType: "x", Credentials: Credentials{ClientID: "shop.sync"}},
+			want: Request{GrantType: "x", Credentials: Credentials{Method: MethodNone, ClientID: "shop.sync"}},
 		},
 		{
 			name: "resource more than once", contentType: form, body: "resource=https%3A%2F%2Fa&grant_type=x&resource=urn:b",
-			want: Request{GrantType: "x", Resources: []string{"https://a", "urn:b"}},
+			want: Request{GrantType: "x", Resources: []string{"https://a", "urn:b"}, Credentials: none},
 		},
 		{
 			name: "resource as a JSON array", contentType: js, body: `{"resource":["https://a","urn:b"],"grant_type":"x"}`,
-			want: Request{GrantType: "x", Resources: []string{"https://a", "urn:b"}},
+			want: Request{GrantType: "x", Resources: []string{"https://a", "urn:b"}, Credentials: none},
 		},
 		{
 			name: "resource as a JSON string", contentType: js, body: `{"resource":"urn:b","grant_type":"x"}`,
-			want: Request{GrantType: "x", Resources: []string{"urn:b"}},
+			want: Request{GrantType: "x", Resources: []string{"urn:b"}, Credentials: none},
 		},
 		{
 			name: "unknown parameters, which it ignores", contentType: form, body: "grant_type=x&flavour=sweet&=&&",
-			want: Request{GrantType: "x"},
+			want: Request{GrantType: "x", Credentials: none},
 		},
 		{
 			name: "unknown members of any type, which it ignores", contentType: js,
 			body: ` {"n":1e999,"o":{"a":[1,{"grant_type":"y"}]},"z":null,"Grant_Type":"y","grant_type":"x"} `,
-			want: Request{GrantType: "x"},
+			want: Request{GrantType: "x", Credentials: none},
 		},
 		{
 			name: "escapes in JSON names and values", contentType: js, body: `{"grant\u005ftype":"x","scope":"\u0061"}`,
-			want: Request{GrantType: "x", Scope: "a"},
+			want: Request{GrantType: "x", Scope: "a", Credentials: none},
+		},
+		{
+			name: "a login, whose password may hold spaces and any letters", contentType: form,
+			body: "grant_type=password&username=J%C3%BCrgen+B&password=+p%C3%A4ss+%2B%26%3D&client_id=shop.sync&client_secret=s3cret",
+			want: Request{GrantType: "password", Username: "Jürgen B", Password: " päss +&=", Credentials: post},
+		},
+		{
+			name: "a login in JSON", contentType: js, body: `{"grant_type":"password","username":"bob","password":" x "}`,
+			want: Request{GrantType: "password", Username: "bob", Password: " x ", Credentials: none},
+		},
+		{
+			name: "a refresh", contentType: form, body: "grant_type=refresh_token&refresh_token=aa.bb.cc",
+			want: Request{GrantType: "refresh_token", RefreshToken: "aa.bb.cc", Credentials: none},
+		},
+		{
+			name: "a client assertion", contentType: form,
+			body: "grant_type=x&client_assertion=aa.bb.cc&client_assertion_type=" + url.QueryEscape(assertionTypeJWT),
+			want: Request{GrantType: "x", Credentials: assertion},
+		},
+		{
+			name: "a client assertion with a client_id", contentType: js,
+			body: `{"grant_type":"x","client_id":"shop.sync","client_assertion":"aa.bb.cc","client_assertion_type":"` + assertionTypeJWT + `"}`,
+			want: Request{GrantType: "x", Credentials: Credentials{Method: MethodPrivateKeyJWT, ClientID: "shop.sync", Assertion: "aa.bb.cc"}},
+		},
+		{
+			name: "the longest values", contentType: form,
+			body: "grant_type=x&username=" + strings.Repeat("u", 253) + "&password=" + strings.Repeat("p", 1024) +
+				"&refresh_token=" + strings.Repeat("r", 4096),
+			want: Request{
+				GrantType: "x", Username: strings.Repeat("u", 253), Password: Secret(strings.Repeat("p", 1024)),
+				RefreshToken: Secret(strings.Repeat("r", 4096)), Credentials: none,
+			},
 		},
 	}
 	for _, tt := range tests {
@@ -189,6 +224,16 @@ func TestParseRequestRefusesBodies(t *testing.T) {
 		{"a long client_id", form, "client_id=" + many("x", 254), 400, "client_id is too long"},
 		{"a long client_secret", form, "client_secret=" + many("x", 1025), 400, "client_secret is too long"},
 		{"a long scope", form, "scope=" + many("x", 256*129+1), 400, "scope is too long"},
+		{"a long username", form, "username=" + many("x", 254), 400, "username is too long"},
+		{"a long password", form, "password=" + many("x", 1025), 400, "password is too long"},
+		{"a password with a line break", form, "password=hush%0A", 400, "password holds control characters"},
+		{"a password that is no string", js, `{"password":{"hush":1}}`, 400, "password must be a string, not an object"},
+		{"a long refresh_token", form, "refresh_token=" + many("x", 4097), 400, "refresh_token is too long"},
+		{"a long token", form, "token=" + many("x", 60<<10+1), 400, "token is too long"},
+		{"a long token_type_hint", form, "token_type_hint=" + many("x", 257), 400, "token_type_hint is too long"},
+		{"a long client_assertion", form, "client_assertion=" + many("x", 16<<10+1), 400, "client_assertion is too long"},
+		{"a long client_assertion_type", form, "client_assertion_type=" + many("x", 257), 400, "client_assertion_type is too long"},
+		{"a duplicate password", form, "password=hush&password=hush", 400, "password is there twice"},
 		{"a long resource", form, "resource=" + many("x", 513), 400, "resource is too long"},
 	}
 	for _, tt := range tests {
@@ -222,13 +267,20 @@ func TestParseRequestRefusesCredentials(t *testing.T) {
 		wantDescription string
 	}{
 		{"Basic and client_secret", "client_secret=x", []string{authorization, good}, "invalid_request", 400, "more than one way"},
-		{"Basic and client_assertion", "client_assertion=x", []string{authorization, good}, "invalid_request", 400, "more than one way"},
+		{"Basic and client_assertion", "client_assertion=x", []string{authorization, good}, "invalid_client", 401, "more than one way"},
 		{
 			"client_secret and client_assertion", "client_id=a&client_secret=x&client_assertion=y", nil,
-			"invalid_request", 400, "more than one way",
+			"invalid_client", 401, "more than one way",
 		},
 		{"Basic and another client_id", "client_id=other", []string{authorization, good}, "invalid_request", 400, "client_id is not"},
-		{"client_assertion alone", "client_assertion=y", nil, "invalid_client", 401, "client_assertion is not supported"},
+		{"Basic and client_assertion_type", "client_assertion_type=x", []string{authorization, good}, "invalid_client", 401, "more than one way"},
+		{"client_assertion alone", "client_assertion=y", nil, "invalid_client", 401, "with the client_assertion_type urn:"},
+		{"client_assertion_type alone", "client_id=a&client_assertion_type=y", nil, "invalid_client", 401, "without client_assertion"},
+		{
+			"a client assertion of another type",
+			"client_assertion=y&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:saml2-bearer", nil,
+			"invalid_client", 401, "with the client_assertion_type urn:",
+		},
 		{"client_secret alone", "client_secret=y", nil, "invalid_client", 401, "without client_id"},
 		{"two Authorization headers", "", []string{authorization, good, authorization, good}, "invalid_client", 401, "more than one"},
 		{"another scheme", "", []string{authorization, "Bearer abc"}, "invalid_client", 401, "scheme Basic"},
@@ -252,23 +304,75 @@ func TestParseRequestRefusesCredentials(t *testing.T) {
 	}
 }
 
-func TestParseRequestRefusesMethodsAndQueries(t *testing.T) {
-	t.Run("a method that is not POST, even with credentials in the URL", func(t *testing.T) {
-		r := newRequest(t, form, "grant_type=x")
-		r.Method, r.URL.RawQuery = http.MethodGet, "client_secret=s3cret"
-		_, err := ParseRequest(httptest.NewRecorder(), r)
-		wantError(t, err, "invalid_request", 405, "use the method POST")
-	})
-	t.Run("a query string", func(t *testing.T) {
-		r := newRequest(t, form, "grant_type=x")
-		r.URL.RawQuery = "client_secret=s3cret"
-		_, err := ParseRequest(httptest.NewRecorder(), r)
-		wantError(t, err, "invalid_request", 400, "no query string")
-	})
-	t.Run("two content types", func(t *testing.T) {
-		_, err := ParseRequest(httptest.NewRecorder(), newRequest(t, form, "grant_type=x", "Content-Type", js))
-		wantError(t, err, "invalid_request", 400, "Content-Type")
-	})
+func TestParseTokenQuery(t *testing.T) {
+	longest := strings.Repeat("t", MaxTokenLength)
+	tests := []struct {
+		name, contentType, body string
+		want                    TokenQuery
+		wantRefused             string
+	}{
+		{
+			name: "a form", contentType: form, body: "token=aa.bb.cc&token_type_hint=access_token&client_id=a&client_secret=b",
+			want: TokenQuery{Token: "aa.bb.cc", TypeHint: "access_token", Credentials: Credentials{Method: MethodPost, ClientID: "a", Secret: "b"}},
+		},
+		{
+			name: "a JSON object", contentType: js, body: `{"token":"aa.bb.cc","client_id":"a"}`,
+			want: TokenQuery{Token: "aa.bb.cc", Credentials: Credentials{Method: MethodNone, ClientID: "a"}},
+		},
+		{
+			name: "the longest token", contentType: form, body: "token=" + longest,
+			want: TokenQuery{Token: Secret(longest), Credentials: Credentials{Method: MethodNone}},
+		},
+		{name: "no token", contentType: form, body: "token_type_hint=access_token", wantRefused: "token is missing"},
+		{name: "an empty token", contentType: js, body: `{"token":""}`, wantRefused: "token is missing"},
+		{name: "a token twice", contentType: form, body: "token=a&token=b", wantRefused: "token is there twice"},
+		{name: "a token that is no string", contentType: js, body: `{"token":["a"]}`, wantRefused: "must be a string"},
+		{name: "a token with a control character", contentType: form, body: "token=a%00", wantRefused: "token holds control"},
+		{name: "another content type", contentType: "text/plain", body: "token=a", wantRefused: "Content-Type"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ParseTokenQuery(httptest.NewRecorder(), newRequest(t, tt.contentType, tt.body))
+			if tt.wantRefused != "" {
+				wantError(t, err, "invalid_request", 400, tt.wantRefused)
+				return
+			}
+			if err != nil {
+				t.Fatalf("ParseTokenQuery: %v", err)
+			}
+			if diff := cmp.Diff(&tt.want, got); diff != "" {
+				t.Errorf("query (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParsersRefuseMethodsAndQueries(t *testing.T) {
+	parsers := map[string]func(*http.Request) *Error{
+		"ParseRequest": func(r *http.Request) *Error {
+			_, err := ParseRequest(httptest.NewRecorder(), r)
+			return err
+		},
+		"ParseTokenQuery": func(r *http.Request) *Error {
+			_, err := ParseTokenQuery(httptest.NewRecorder(), r)
+			return err
+		},
+	}
+	for name, parse := range parsers {
+		t.Run(name+" a method that is not POST, even with credentials in the URL", func(t *testing.T) {
+			r := newRequest(t, form, "grant_type=x&token=y")
+			r.Method, r.URL.RawQuery = http.MethodGet, "client_secret=s3cret&token=y"
+			wantError(t, parse(r), "invalid_request", 405, "use the method POST")
+		})
+		t.Run(name+" a query string", func(t *testing.T) {
+			r := newRequest(t, form, "grant_type=x&token=y")
+			r.URL.RawQuery = "client_secret=s3cret"
+			wantError(t, parse(r), "invalid_request", 400, "no query string")
+		})
+		t.Run(name+" two content types", func(t *testing.T) {
+			wantError(t, parse(newRequest(t, form, "grant_type=x&token=y", "Content-Type", js)), "invalid_request", 400, "Content-Type")
+		})
+	}
 }
 
 func wantError(t *testing.T, got *Error, wantCode string, wantStatus int, wantDescription string) {

@@ -1,0 +1,147 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/integration-operator/integration-operator/tokenserver/audit"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/limits"
+	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
+)
+
+// Why clients are refused, for the log. None of them holds anything from the request.
+var (
+	errNoCredentials  = errors.New("the client presented no credentials")
+	errUnknownClient  = errors.New("the client is unknown")
+	errWrongSecret    = errors.New("the client secret is wrong")
+	errWrongMethod    = errors.New("the client may not authenticate in this way")
+	errStopped        = errors.New("the client is suspended, or all that it might get is revoked")
+	errWrongSignature = errors.New("the client assertion is signed by none of the client's keys that fit it")
+	errReplayed       = errors.New("the client assertion was used before")
+)
+
+const (
+	describeNoCredentials   = "send the client's credentials by HTTP Basic, or as client_id and client_secret in the body"
+	describeTooManyFailures = "client authentication failed too many times: try again later"
+)
+
+// Clients finds clients. It is asked on every request and answers from memory.
+type Clients interface {
+	// Client returns the client with an ID; false if there is none.
+	Client(id string) (*clients.Client, bool)
+}
+
+// A Caller is a client that has proven who it is, or a public client, which cannot. Only Authenticator makes one.
+type Caller struct {
+	client *clients.Client
+	method oauth2.Method
+}
+
+// Client returns the client.
+func (c *Caller) Client() *clients.Client { return c.client }
+
+// Public reports whether the client has proven nothing: anybody may say that they are it.
+func (c *Caller) Public() bool { return c.method == oauth2.MethodNone }
+
+// An Authenticator checks who a client is. All its fields are needed.
+type Authenticator struct {
+	// Clients finds the clients.
+	Clients Clients
+	// Limits counts failures.
+	Limits limits.Limiter
+	// Assertions checks client assertions.
+	Assertions *Assertions
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Authenticate checks the credentials that came from a source address. An unknown client, a wrong secret and a suspended client look
+// alike from outside, in the reply and in the time that it takes. It returns invalid_client, invalid_client with status 429 and
+// Retry-After after too many failures, or temporarily_unavailable when what it takes to decide cannot be reached.
+func (a *Authenticator) Authenticate(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
+	switch c.Method {
+	case oauth2.MethodBasic, oauth2.MethodPost:
+		return a.bySecret(ctx, source, c)
+	case oauth2.MethodPrivateKeyJWT:
+		return a.byAssertion(ctx, source, c)
+	default:
+		return a.public(ctx, source, c)
+	}
+}
+
+// bySecret checks a client ID and a secret (RFC 6749 section 2.3.1). What it does for the right secret is on the hot path.
+func (a *Authenticator) bySecret(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
+	client, found := a.Clients.Client(c.ClientID)
+	why := a.whyNot(client, found, clients.MethodClientSecret)
+	// The secret is compared whatever is known by now, so that every refusal costs the same.
+	if !found {
+		clients.AuthenticateUnknown(c.Secret.Reveal())
+	} else if !client.Authenticate(c.Secret.Reveal()) {
+		why = errWrongSecret
+	}
+	if why != nil {
+		return nil, a.failed(ctx, source, c.ClientID, oauth2.ErrInvalidClient.WithCause(why))
+	}
+	return &Caller{client: client, method: c.Method}, nil
+}
+
+// public takes a client at its word, if it is a public one (RFC 6749 section 2.1).
+func (a *Authenticator) public(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
+	refused := oauth2.ErrInvalidClient.WithDescription(describeNoCredentials).WithCause(errNoCredentials)
+	if c.ClientID == "" {
+		return nil, refused
+	}
+	client, found := a.Clients.Client(c.ClientID)
+	if why := a.whyNot(client, found, clients.MethodNone); why != nil {
+		if errors.Is(why, errWrongMethod) {
+			why = errNoCredentials
+		}
+		return nil, a.failed(ctx, source, c.ClientID, refused.WithCause(why))
+	}
+	return &Caller{client: client, method: oauth2.MethodNone}, nil
+}
+
+// whyNot returns why a client gets in by no means, or not by this method.
+func (a *Authenticator) whyNot(client *clients.Client, found bool, method clients.Method) error {
+	switch {
+	case !found:
+		return errUnknownClient
+	case !client.Accepts(method):
+		return errWrongMethod
+	case client.Stopped(a.Now()):
+		return errStopped
+	default:
+		return nil
+	}
+}
+
+// failed counts a failure, and returns what to answer: refused, or 429 after too many.
+func (a *Authenticator) failed(ctx context.Context, source netip.Addr, clientID string, refused *oauth2.Error) *oauth2.Error {
+	wait := a.Limits.Failed(ctx, limits.ClientKey(clientID), limits.AddressKey(source))
+	if wait <= 0 {
+		return refused
+	}
+	return refused.WithStatus(http.StatusTooManyRequests).WithRetryAfter(wait).WithDescription(describeTooManyFailures)
+}
+
+// Name notes in an event whom credentials that were refused claim to be: by name if there is such a client.
+func (a *Authenticator) Name(e *audit.Event, c oauth2.Credentials) {
+	id := c.ClientID
+	if id == "" && c.Method == oauth2.MethodPrivateKeyJWT {
+		if x, err := decode(c.Assertion.Reveal()); err == nil {
+			id = x.claims.Subject
+		}
+	}
+	if client, ok := a.Clients.Client(id); ok {
+		e.Client, e.Integration = client.ID, client.Namespace+"/"+client.Name
+		return
+	}
+	e.UnknownClient = id
+}

@@ -1,0 +1,29 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package limits counts failed attempts to authenticate and says how long to refuse more of them, and it tells where a request comes
+// from.
+//
+// # The rule
+//
+// Each kind of key has some free failures. Every failure beyond them blocks the key, for a second at first, then for twice as long each
+// time, up to a bound. A key without a failure for a while is forgotten, and so is one that succeeds, where the caller says so.
+//
+//	kind     free  blocked for   forgotten after
+//	client     10  1s to 1m      10m
+//	user        5  1s to 15m     1h
+//	address    50  1s to 1m      10m
+//
+// What a blocked key means is the caller's part. A client's secret has 256 bits, so nobody guesses it, and the package clientauth lets
+// the right one through whatever is counted: otherwise whoever knows a client ID, which is public, could lock the client out. A user's
+// password may be weak, and a blocked user's password is not even looked at.
+//
+// # Bounds
+//
+// Memory keeps a bounded number of keys of each kind, so a flood of one kind pushes out none of another. Within a kind, keys that are
+// within their free failures and keys beyond them are kept apart, and the oldest of each go first: to push out a blocked key takes tens
+// of thousands of keys that are blocked themselves, each of which costs as many failures. Against users those failures count against
+// the address that they come from, too. Valkey keeps a key as long as it counts and leaves the bound to the server's maxmemory.
+//
+// The package knows nothing of clients, users or replies. clientauth and grants ask it, and tokenserver chooses the Limiter.
+package limits

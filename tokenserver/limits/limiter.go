@@ -1,0 +1,39 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package limits
+
+import (
+	"context"
+	"time"
+)
+
+// A Kind is what attempts are counted by.
+type Kind string
+
+// The kinds.
+const (
+	// ByClient counts by client ID, whether or not there is such a client.
+	ByClient Kind = "client"
+	// ByUser counts by client ID and user name.
+	ByUser Kind = "user"
+	// ByAddress counts by source address.
+	ByAddress Kind = "address"
+)
+
+// A Key is what one attempt counts against. ID comes from the request and may be anything.
+type Key struct {
+	Kind Kind
+	ID   string
+}
+
+// A Limiter counts failed attempts. Implementations may be used concurrently. They do not return errors: one that shares its counts
+// and cannot reach the others goes on with its own.
+type Limiter interface {
+	// Blocked returns how long the longest blocked key stays blocked, and zero if none is.
+	Blocked(ctx context.Context, keys ...Key) time.Duration
+	// Failed counts a failure against each key, and returns what Blocked returns after it.
+	Failed(ctx context.Context, keys ...Key) time.Duration
+	// Succeeded forgets the failures of keys.
+	Succeeded(ctx context.Context, keys ...Key)
+}

@@ -1,0 +1,113 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package limits
+
+import (
+	"crypto/sha256"
+	"net/netip"
+	"time"
+)
+
+// A rule says what failures against a key mean.
+type rule struct {
+	// free failures have no consequence. The next one blocks for base, and every further one for twice as long, up to longest.
+	free          int64
+	base, longest time.Duration
+	// quiet is how long after the last failure a key is forgotten. It is longer than longest.
+	quiet time.Duration
+}
+
+// ruleOf returns the rule of a kind.
+func ruleOf(k Kind) rule {
+	switch k {
+	case ByClient:
+		return rule{free: 10, base: time.Second, longest: time.Minute, quiet: 10 * time.Minute}
+	case ByUser:
+		return rule{free: 5, base: time.Second, longest: 15 * time.Minute, quiet: time.Hour}
+	case ByAddress:
+		return rule{free: 50, base: time.Second, longest: time.Minute, quiet: 10 * time.Minute}
+	}
+	return rule{base: time.Second, longest: time.Minute, quiet: 10 * time.Minute}
+}
+
+// block returns how long a key is blocked after its nth failure.
+func (r rule) block(n int64) time.Duration {
+	if n <= r.free {
+		return 0
+	}
+	d := r.base
+	for range n - r.free - 1 {
+		if d *= 2; d >= r.longest {
+			return r.longest
+		}
+	}
+	return d
+}
+
+// A count is what is known of a key.
+type count struct {
+	failures int64
+	// last is when the last failure was, and until when the key stays blocked.
+	last, until time.Time
+}
+
+// forgotten reports whether the failures count no more.
+func (c count) forgotten(r rule, now time.Time) bool {
+	return now.Sub(c.last) >= r.quiet
+}
+
+// fail returns the count after one more failure.
+func (c count) fail(r rule, now time.Time) count {
+	if c.forgotten(r, now) {
+		c = count{}
+	}
+	c.failures++
+	c.last, c.until = now, now.Add(r.block(c.failures))
+	return c
+}
+
+// wait returns how long the key stays blocked.
+func (c count) wait(now time.Time) time.Duration {
+	return max(0, c.until.Sub(now))
+}
+
+// ClientKey counts against a client ID.
+func ClientKey(clientID string) Key {
+	return Key{Kind: ByClient, ID: clientID}
+}
+
+// UserKey counts against a user of a client. A client ID holds no colon, so no two users share a key.
+func UserKey(clientID, username string) Key {
+	return Key{Kind: ByUser, ID: clientID + ":" + username}
+}
+
+// ipv6Network is how much of an IPv6 address tells one source from another: who has one address of a /64 has them all.
+const ipv6Network = 64
+
+// AddressKey counts against a source address; an IPv6 address counts as its /64.
+func AddressKey(source netip.Addr) Key {
+	source = source.Unmap().WithZone("")
+	if source.Is6() {
+		// An address that is not too short for the length always has a prefix.
+		prefix, _ := source.Prefix(ipv6Network)
+		return Key{Kind: ByAddress, ID: prefix.String()}
+	}
+	return Key{Kind: ByAddress, ID: source.String()}
+}
+
+// LoginAddressKey counts the logins of users against a source address. They are counted apart from what clients present: a workload
+// with a wrong secret must not lock out the users who come by the same gateway.
+func LoginAddressKey(source netip.Addr) Key {
+	key := AddressKey(source)
+	key.ID = "login " + key.ID
+	return key
+}
+
+// A digest stands for a key where keys are kept, so that they are short and say nothing.
+type digest [sha256.Size]byte
+
+// digestOf returns the digest of a key. The kind holds no NUL, so no two keys share one.
+func (k Key) digestOf() digest {
+	return sha256.Sum256([]byte(string(k.Kind) + "\x00" + k.ID))
+}
