@@ -23,20 +23,20 @@ import (
 // now has a fraction of a second, which no claim may have.
 var now = time.Date(2026, 11, 22, 10, 0, 0, 999_000_000, time.UTC)
 
-func newSet(t *testing.T, algorithm string) (*signer.Set, crypto.PublicKey) {
-	t.Helper()
+func newSet(tb testing.TB, algorithm string) (*signer.Set, crypto.PublicKey) {
+	tb.Helper()
 	pemBytes, err := signertest.NewKey(algorithm)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	key, err := signer.ParseKey(pemBytes)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	key.ID, key.Active, key.ActivatedAt = "kid-1", true, now
 	set, err := signer.NewSet([]*signer.Key{key})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return set, key.Private.Public()
 }
@@ -118,6 +118,25 @@ func payloadOf(t *testing.T, terms Terms) string {
 		t.Fatal(err)
 	}
 	return string(payload)
+}
+
+func TestClientTokensNameNoUser(t *testing.T) {
+	payload := payloadOf(t, newTerms("ES256", "read"))
+	for _, absent := range []string{"sid", "username", "kind"} {
+		if strings.Contains(payload, absent) {
+			t.Errorf("got the claims %s, want no %s", payload, absent)
+		}
+	}
+}
+
+func TestSubjectOf(t *testing.T) {
+	client := &clients.Client{ID: "shop.sync"}
+	if got := SubjectOf(client, nil); got != "shop.sync" {
+		t.Errorf("got the subject %q for the client itself", got)
+	}
+	if got := SubjectOf(client, &clients.User{Name: "a:b"}); got != "shop.sync:a:b" {
+		t.Errorf("got the subject %q for a user", got)
+	}
 }
 
 func TestTokenIDsAreRandom(t *testing.T) {
