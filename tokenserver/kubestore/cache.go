@@ -4,7 +4,9 @@
 package kubestore
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,17 +17,27 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/internal/logins"
+	"github.com/integration-operator/integration-operator/internal/passwords"
 )
 
 // maxCachedData is the most data, in bytes, that is kept of one Secret outside the operator's namespace. What the operator generates
 // is smaller; CA certificates are the largest part of it.
 const maxCachedData = 128 << 10
 
-// CacheByObject returns what the manager's cache must hold for a Store: the Integrations of the given namespaces, their
-// Secrets that carry the integration label, and every Secret of the operator's own namespace. No namespaces means all of
-// them. The label bounds the informer, so that memory does not grow with other people's Secrets; as anybody may write the label,
-// what nobody reads is dropped too: managed fields, annotations of Integrations, and the content of Secrets that no Integration
-// controls or that are too large to be credentials.
+// maxLoginData is the most, in bytes, that is kept of each key of a user's Secret. What logins.Read looks at no further is cut off one
+// byte beyond what it accepts, so that it says too long rather than missing.
+var maxLoginData = map[string]int{
+	v1alpha1.KeyUsername:     logins.MaxUsernameLength + 1,
+	v1alpha1.KeyPassword:     passwords.MaxLength + 1,
+	v1alpha1.KeyPasswordHash: passwords.MaxLength + 1,
+}
+
+// CacheByObject returns what the manager's cache must hold for a Store and for Sessions: the Integrations, TokenSessions and
+// TokenRevocations of the given namespaces, their Secrets that carry the integration label, and every Secret of the operator's own
+// namespace. No namespaces means all of them. The label bounds the informer, so that memory does not grow with other people's Secrets; as
+// anybody may write the label, what nobody reads is dropped too: managed fields, annotations of all but Secrets, and the content of
+// Secrets that are neither an Integration's nor a user's, or that are too large.
 func CacheByObject(operatorNamespace string, namespaces ...string) (map[client.Object]cache.ByObject, error) {
 	labelled, err := labels.NewRequirement(v1alpha1.LabelIntegration, selection.Exists, nil)
 	if err != nil {
@@ -34,22 +46,26 @@ func CacheByObject(operatorNamespace string, namespaces ...string) (map[client.O
 	if len(namespaces) == 0 {
 		namespaces = []string{cache.AllNamespaces}
 	}
-	integrations, secrets := map[string]cache.Config{}, map[string]cache.Config{}
+	served, secrets := map[string]cache.Config{}, map[string]cache.Config{}
 	for _, namespace := range namespaces {
-		integrations[namespace] = cache.Config{}
+		served[namespace] = cache.Config{}
 		secrets[namespace] = cache.Config{LabelSelector: labels.NewSelector().Add(*labelled)}
 	}
 	secrets[operatorNamespace] = cache.Config{LabelSelector: labels.Everything()}
 	return map[client.Object]cache.ByObject{
-		&v1alpha1.Integration{}: {Namespaces: integrations, Transform: trimIntegration},
-		&corev1.Secret{}:        {Namespaces: secrets, Transform: trimSecret(operatorNamespace)},
+		&v1alpha1.Integration{}:     {Namespaces: maps.Clone(served), Transform: trimMetadata},
+		&v1alpha1.TokenSession{}:    {Namespaces: maps.Clone(served), Transform: trimMetadata},
+		&v1alpha1.TokenRevocation{}: {Namespaces: maps.Clone(served), Transform: trimMetadata},
+		&corev1.Secret{}:            {Namespaces: secrets, Transform: trimSecret(operatorNamespace)},
 	}, nil
 }
 
-// trimIntegration drops what nobody reads. Only the status is ever written, so nothing is lost.
-func trimIntegration(object any) (any, error) {
-	if integration, ok := object.(*v1alpha1.Integration); ok {
-		integration.ManagedFields, integration.Annotations = nil, nil
+// trimMetadata drops what nobody reads of an Integration, a TokenSession or a TokenRevocation. These are never written whole from the
+// cache, so nothing is lost.
+func trimMetadata(object any) (any, error) {
+	if o, ok := object.(client.Object); ok {
+		o.SetManagedFields(nil)
+		o.SetAnnotations(nil)
 	}
 	return object, nil
 }
@@ -67,7 +83,7 @@ func trimSecret(operatorNamespace string) toolscache.TransformFunc {
 			return secret, nil
 		}
 		if owner := metav1.GetControllerOf(secret); owner == nil || owner.Kind != integrationKind {
-			secret.Data, secret.Annotations = nil, nil
+			secret.Data, secret.Annotations = loginData(secret), nil
 			return secret, nil
 		}
 		size := 0
@@ -85,4 +101,21 @@ func trimSecret(operatorNamespace string) toolscache.TransformFunc {
 		}
 		return secret, nil
 	}
+}
+
+// loginData returns what is kept of a Secret that no Integration controls: if it may be a user's, what a login is read from.
+func loginData(secret *corev1.Secret) map[string][]byte {
+	if secret.Type != corev1.SecretTypeBasicAuth {
+		return nil
+	}
+	kept := make(map[string][]byte, len(maxLoginData))
+	for key, most := range maxLoginData {
+		if value, ok := secret.Data[key]; ok {
+			if len(value) > most {
+				value = bytes.Clone(value[:most]) // So that the rest is not held in memory.
+			}
+			kept[key] = value
+		}
+	}
+	return kept
 }

@@ -5,13 +5,16 @@ package kubestore
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/internal/logins"
 )
 
 // Anybody may write the label that brings a Secret into every replica's memory.
@@ -61,10 +64,106 @@ func TestWhatNobodyReadsIsNotKept(t *testing.T) {
 		})
 	}
 
+	for _, o := range []client.Object{&v1alpha1.TokenSession{}, &v1alpha1.TokenRevocation{}} {
+		o.SetManagedFields([]metav1.ManagedFieldsEntry{{}})
+		o.SetAnnotations(map[string]string{"a": "b"})
+		if _, err := trimMetadata(o); err != nil || o.GetManagedFields() != nil || o.GetAnnotations() != nil {
+			t.Errorf("%T: %+v, %v", o, o, err)
+		}
+	}
 	integration := &v1alpha1.Integration{ObjectMeta: metav1.ObjectMeta{
 		Annotations: map[string]string{"a": "b"}, Labels: map[string]string{"a": "b"}, ManagedFields: []metav1.ManagedFieldsEntry{{}},
 	}}
-	if _, err := trimIntegration(integration); err != nil || integration.Annotations != nil || integration.ManagedFields != nil || integration.Labels == nil {
+	if _, err := trimMetadata(integration); err != nil || integration.Annotations != nil || integration.ManagedFields != nil || integration.Labels == nil {
 		t.Errorf("Integration: %+v, %v", integration.ObjectMeta, err)
+	}
+}
+
+func TestOfAUsersSecretTheLoginIsKept(t *testing.T) {
+	long := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
+	for _, tt := range []struct {
+		name    string
+		owners  []metav1.OwnerReference
+		kind    corev1.SecretType
+		data    map[string][]byte
+		want    map[string]int // the lengths of what is kept
+		wantErr string         // what logins.Read says of it then
+	}{
+		{
+			"what is no part of a login goes", nil, corev1.SecretTypeBasicAuth,
+			map[string][]byte{"username": []byte("ada"), "password": []byte("s"), "padding": long(1 << 19)},
+			map[string]int{"username": 3, "password": 1},
+			"",
+		},
+		{
+			"a hash is kept", nil, corev1.SecretTypeBasicAuth,
+			map[string][]byte{"username": []byte("ada"), "passwordHash": []byte("$2y$")},
+			map[string]int{"username": 3, "passwordHash": 4},
+			"bcrypt",
+		},
+		{
+			"the longest there may be is kept whole", nil, corev1.SecretTypeBasicAuth,
+			map[string][]byte{"username": long(253), "password": long(1024)},
+			map[string]int{"username": 253, "password": 1024},
+			"",
+		},
+		{
+			"a name that is too long is reported as that", nil, corev1.SecretTypeBasicAuth,
+			map[string][]byte{"username": long(100_000), "password": long(1)},
+			map[string]int{"username": 254, "password": 1},
+			"more than 253 bytes",
+		},
+		{
+			"a password that is too long is reported as that", nil, corev1.SecretTypeBasicAuth,
+			map[string][]byte{"username": long(1), "password": long(100_000)},
+			map[string]int{"username": 1, "password": 1025},
+			"more than 1024 bytes",
+		},
+		{
+			"a hash that is too long is reported as that", nil, corev1.SecretTypeBasicAuth,
+			map[string][]byte{"username": long(1), "passwordHash": long(100_000)},
+			map[string]int{"username": 1, "passwordHash": 1025},
+			"more than 1024 bytes",
+		},
+		{
+			"of another type nothing is kept", nil, corev1.SecretTypeOpaque,
+			map[string][]byte{"username": []byte("ada"), "password": []byte("s")},
+			map[string]int{},
+			"type must be",
+		},
+		{
+			"another controller's is a user's too",
+			[]metav1.OwnerReference{{Kind: "ExternalSecret", Controller: new(true)}},
+			corev1.SecretTypeBasicAuth,
+			map[string][]byte{"username": []byte("ada"), "password": []byte("s"), "padding": long(9)},
+			map[string]int{"username": 3, "password": 1},
+			"",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			secret := &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{
+					Namespace: "shop", Name: "a", OwnerReferences: tt.owners, Annotations: map[string]string{"a": "b"},
+				},
+				Type: tt.kind, Data: tt.data,
+			}
+			if _, err := trimSecret("operator")(secret); err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]int{}
+			for key, value := range secret.Data {
+				got[key] = len(value)
+				if cap(value) > 2*len(value)+64 {
+					t.Errorf("%s: %d bytes are kept, and %d held", key, len(value), cap(value))
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" || secret.Annotations != nil {
+				t.Errorf("annotations %v, kept (-want +got):\n%s", secret.Annotations, diff)
+			}
+			_, err := logins.Read(secret)
+			if (err == nil) != (tt.wantErr == "") || err != nil && !strings.Contains(err.Error(), tt.wantErr) {
+				t.Errorf("reading it gives %v, want %q", err, tt.wantErr)
+			}
+		})
 	}
 }

@@ -4,10 +4,12 @@
 package kubestore
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/go-jose/go-jose/v4"
 	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
@@ -29,6 +31,12 @@ type clientIndex struct {
 	namedBy map[types.NamespacedName]types.NamespacedName
 	// claims maps a client ID to the Integrations that hold it in their status. There is one, but for a conflict in flight.
 	claims map[string][]*record
+	// logins holds the sound logins by the names of their Secrets, and usedBy the Integrations that name those in status.granted, so
+	// that a Secret's event costs no more than the Integrations it concerns.
+	logins map[types.NamespacedName]*login
+	usedBy map[types.NamespacedName]map[*record]struct{}
+	// log gets a line for each damaged key of a client.
+	log *slog.Logger
 }
 
 // A record is what is known of one Integration.
@@ -36,15 +44,20 @@ type record struct {
 	// integration is the informer's own object, which is read and never changed; nil while only Secrets name it.
 	integration *v1alpha1.Integration
 	credentials []credential
+	// assertionKeys are the keys in the spec of integration, parsed when it changes.
+	assertionKeys *jose.JSONWebKeySet
 	// claim is the client ID under which the record is listed in claims, or empty.
 	claim string
 }
 
-func newClientIndex() *clientIndex {
+func newClientIndex(log *slog.Logger) *clientIndex {
 	return &clientIndex{
 		records: map[types.NamespacedName]*record{},
 		namedBy: map[types.NamespacedName]types.NamespacedName{},
 		claims:  map[string][]*record{},
+		logins:  map[types.NamespacedName]*login{},
+		usedBy:  map[types.NamespacedName]map[*record]struct{}{},
+		log:     log,
 	}
 }
 
@@ -68,11 +81,16 @@ type integrationSink struct{ index *clientIndex }
 
 func (s integrationSink) set(integration *v1alpha1.Integration) {
 	name := types.NamespacedName{Namespace: integration.Namespace, Name: integration.Name}
-	s.index.change(name, func(r *record) { r.integration = integration })
+	s.index.change(name, func(r *record) {
+		if before := r.integration; before == nil || before.UID != integration.UID || before.Generation != integration.Generation {
+			r.assertionKeys = assertionKeysOf(integration, s.index.log)
+		}
+		r.integration = integration
+	})
 }
 
 func (s integrationSink) delete(name types.NamespacedName) {
-	s.index.change(name, func(r *record) { r.integration = nil })
+	s.index.change(name, func(r *record) { r.integration, r.assertionKeys = nil, nil })
 }
 
 // change applies edit to what is known of an Integration and publishes what follows from it.
@@ -88,7 +106,9 @@ func (x *clientIndex) changeLocked(name types.NamespacedName, edit func(*record)
 		r = &record{}
 		x.records[name] = r
 	}
+	former := usersOf(r.integration)
 	edit(r)
+	x.use(r, name.Namespace, former, usersOf(r.integration))
 	if r.integration == nil && len(r.credentials) == 0 {
 		delete(x.records, name)
 	}
@@ -134,7 +154,7 @@ func (x *clientIndex) publish(id string) {
 			holder = other
 		}
 	}
-	if _, was := x.published.Swap(id, newClient(holder)); !was {
+	if _, was := x.published.Swap(id, x.newClient(holder)); !was {
 		x.count.Add(1)
 	}
 }
@@ -150,26 +170,4 @@ func claimOf(i *v1alpha1.Integration) string {
 		return ""
 	}
 	return i.Status.ClientID
-}
-
-// newClient builds the client of a record that has a claim. All limits come from status.granted; only spec.suspend is
-// believed without the controllers, as it takes away and is meant to work at once. Lists are shared with the informer's object.
-func newClient(r *record) *clients.Client {
-	i, granted := r.integration, r.integration.Status.Granted
-	c := &clients.Client{
-		ID:        i.Status.ClientID,
-		Namespace: i.Namespace, Name: i.Name, UID: string(i.UID),
-		Suspended:        i.Spec.Suspend,
-		SecretHashes:     hashesOf(r.credentials, i.UID),
-		DefaultScopes:    granted.DefaultScopes,
-		SigningAlgorithm: string(granted.SigningAlgorithm),
-		TokenLifetime:    granted.Lifetime.Duration,
-	}
-	for _, grantType := range granted.GrantTypes {
-		c.GrantTypes = append(c.GrantTypes, string(grantType))
-	}
-	for _, access := range granted.Access {
-		c.Access = append(c.Access, clients.Access{Audience: access.Audience, Scopes: access.Scopes})
-	}
-	return c
 }

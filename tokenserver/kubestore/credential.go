@@ -10,8 +10,6 @@ import (
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
@@ -34,12 +32,8 @@ type credential struct {
 // that can be nobody's credentials: without the label, not controlled by an Integration, or without a sound client secret.
 func credentialOf(s *corev1.Secret) (credential, types.NamespacedName, bool) {
 	integration := types.NamespacedName{Namespace: s.Namespace, Name: s.Labels[v1alpha1.LabelIntegration]}
-	owner := metav1.GetControllerOf(s)
-	if integration.Name == "" || owner == nil || owner.Kind != integrationKind {
-		return credential{}, integration, false
-	}
-	gv, err := schema.ParseGroupVersion(owner.APIVersion)
-	if err != nil || gv.Group != v1alpha1.GroupVersion.Group {
+	owner, controlled := controllerOf(s)
+	if integration.Name == "" || !controlled {
 		return credential{}, integration, false
 	}
 	secret := s.Data[s.Annotations[v1alpha1.AnnotationClientSecretKey]]

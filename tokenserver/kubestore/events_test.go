@@ -4,7 +4,12 @@
 package kubestore
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +23,8 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/internal/passwords"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 )
 
 // These tests feed the handlers with events in orders that a real API server cannot be made to send at will.
@@ -51,9 +58,20 @@ func credentialsSecret(i *v1alpha1.Integration, name string) *corev1.Secret {
 	}
 }
 
+// loginSecret returns the Secret of a user whose name is the Secret's.
+func loginSecret(namespace, name string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, ResourceVersion: "1", Labels: map[string]string{v1alpha1.LabelIntegration: ""},
+		},
+		Type: corev1.SecretTypeBasicAuth,
+		Data: map[string][]byte{"username": []byte(name), "password": []byte("secret of " + name)},
+	}
+}
+
 // handlers returns what New registers for the clients.
 func handlers(x *clientIndex) (integrations, secrets toolscache.ResourceEventHandler) {
-	return handler[*v1alpha1.Integration](x.integrationSink()), handler[*corev1.Secret](x.secretSink())
+	return handler[*v1alpha1.Integration](x.integrationSink()), handler[*corev1.Secret](x.secretSink(), x.loginSink())
 }
 
 // permutations returns the numbers below n in every order.
@@ -73,7 +91,11 @@ func permutations(n int) [][]int {
 func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
 	deriver := grantedIntegration("home", "app", "")
 	claimer := grantedIntegration("away", "app", "home.app")
-	objects := []any{deriver, claimer, credentialsSecret(deriver, "one"), credentialsSecret(deriver, "two"), credentialsSecret(claimer, "x")}
+	deriver.Status.Granted.Users = []v1alpha1.User{{SecretRef: v1alpha1.SecretReference{Name: "ada"}}}
+	objects := []any{
+		deriver, claimer, credentialsSecret(deriver, "one"), credentialsSecret(deriver, "two"), credentialsSecret(claimer, "x"),
+		loginSecret("home", "ada"),
+	}
 	pick := func(x *clientIndex, object any) toolscache.ResourceEventHandler {
 		integrations, secrets := handlers(x)
 		if _, ok := object.(*v1alpha1.Integration); ok {
@@ -83,7 +105,7 @@ func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
 	}
 	var want any
 	for _, arrival := range permutations(len(objects)) {
-		x := newClientIndex()
+		x := newClientIndex(slog.New(slog.DiscardHandler))
 		for _, at := range arrival {
 			pick(x, objects[at]).OnAdd(objects[at], true)
 		}
@@ -91,7 +113,8 @@ func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
 		if want == nil {
 			want = got
 		}
-		if diff := cmp.Diff(want, any(got)); diff != "" || got.Namespace != "home" || len(got.SecretHashes) != 2 || x.len() != 1 {
+		diff := cmp.Diff(want, any(got), cmp.Comparer(func(a, b *passwords.Password) bool { return a.Digest() == b.Digest() }))
+		if diff != "" || got.Namespace != "home" || len(got.SecretHashes) != 2 || len(got.Users) != 1 || x.len() != 1 {
 			t.Fatalf("arrival in order %v: client of %s with %d secrets (-want +got):\n%s",
 				arrival, got.Namespace, len(got.SecretHashes), diff)
 		}
@@ -108,15 +131,15 @@ func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
 			pick(x, objects[at]).OnDelete(gone)
 			pick(x, objects[at]).OnDelete(gone)
 		}
-		if x.len() != 0 || len(x.records)+len(x.namedBy)+len(x.claims) != 0 {
-			t.Fatalf("in order %v something is left behind: %d clients, %d records, %d Secrets, %d claims",
-				arrival, x.len(), len(x.records), len(x.namedBy), len(x.claims))
+		if x.len() != 0 || len(x.records)+len(x.namedBy)+len(x.claims)+len(x.logins)+len(x.usedBy) != 0 {
+			t.Fatalf("in order %v something is left behind: %d clients, %d records, %d Secrets, %d claims, %d logins, %d users",
+				arrival, x.len(), len(x.records), len(x.namedBy), len(x.claims), len(x.logins), len(x.usedBy))
 		}
 	}
 }
 
 func TestASecretThatChangesItsIntegrationLeavesTheFormer(t *testing.T) {
-	x := newClientIndex()
+	x := newClientIndex(slog.New(slog.DiscardHandler))
 	integrations, secrets := handlers(x)
 	a, b := grantedIntegration("home", "a", ""), grantedIntegration("home", "b", "")
 	integrations.OnAdd(a, true)
@@ -133,7 +156,7 @@ func TestASecretThatChangesItsIntegrationLeavesTheFormer(t *testing.T) {
 }
 
 func TestARecreatedIntegrationDoesNotInheritSecrets(t *testing.T) {
-	x := newClientIndex()
+	x := newClientIndex(slog.New(slog.DiscardHandler))
 	integrations, secrets := handlers(x)
 	former := grantedIntegration("home", "app", "")
 	integrations.OnAdd(former, true)
@@ -146,8 +169,70 @@ func TestARecreatedIntegrationDoesNotInheritSecrets(t *testing.T) {
 	}
 }
 
+func TestAUsersSecretMakesNewClientsOnlyOfThoseThatNameIt(t *testing.T) {
+	x := newClientIndex(slog.New(slog.DiscardHandler))
+	integrations, secrets := handlers(x)
+	for _, name := range []string{"a", "b", "other"} {
+		i := grantedIntegration("home", name, "")
+		if name != "other" {
+			i.Status.Granted.Users = []v1alpha1.User{{SecretRef: v1alpha1.SecretReference{Name: "ada"}}}
+		}
+		integrations.OnAdd(i, true)
+	}
+	before := map[string]*clients.Client{}
+	for _, name := range []string{"a", "b", "other"} {
+		before[name], _ = x.client("home." + name)
+	}
+	secrets.OnAdd(loginSecret("home", "ada"), false)
+	secrets.OnAdd(loginSecret("home", "nobody"), false)
+	secrets.OnAdd(loginSecret("away", "ada"), false)
+	changed := map[string]int{}
+	for name := range before {
+		if after, _ := x.client("home." + name); after != before[name] {
+			changed[name] = len(after.Users)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"a": 1, "b": 1}, changed); diff != "" {
+		t.Errorf("new clients with their number of users (-want +got):\n%s", diff)
+	}
+}
+
+func TestKeysOfAClientAreParsedWhenSpecChanges(t *testing.T) {
+	log := &bytes.Buffer{}
+	x := newClientIndex(slog.New(slog.NewTextHandler(log, nil)))
+	integrations, secrets := handlers(x)
+	i := grantedIntegration("home", "app", "")
+	i.Generation = 1
+	i.Status.Granted.CredentialMethods = []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodPrivateKeyJWT}
+	i.Spec.Credentials.JWKS = &v1alpha1.JSONWebKeySet{Keys: []v1alpha1.JSONWebKey{{KeyType: "OKP", Curve: "Ed25519", X: "c2hvcnQ"}}}
+	integrations.OnAdd(i, true)
+	status := i.DeepCopy()
+	status.ResourceVersion = "2"
+	integrations.OnUpdate(i, status)
+	secrets.OnAdd(credentialsSecret(i, "one"), false)
+	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "home/app") {
+		t.Errorf("want one line about the damaged key, got:\n%s", log)
+	}
+	c, _ := x.client("home.app")
+	if c.AssertionKeys == nil || len(c.AssertionKeys.Keys) != 0 || len(c.SecretHashes) != 0 {
+		t.Errorf("client has keys %v and %d secrets, want an empty set and none", c.AssertionKeys, len(c.SecretHashes))
+	}
+
+	key, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := status.DeepCopy()
+	put.ResourceVersion, put.Generation = "3", 2
+	put.Spec.Credentials.JWKS.Keys[0].X = base64.RawURLEncoding.EncodeToString(key)
+	integrations.OnUpdate(status, put)
+	if c, _ = x.client("home.app"); len(c.AssertionKeys.Keys) != 1 {
+		t.Errorf("client has %d keys after spec was put right, want 1", len(c.AssertionKeys.Keys))
+	}
+}
+
 func TestAResyncPublishesNothing(t *testing.T) {
-	x := newClientIndex()
+	x := newClientIndex(slog.New(slog.DiscardHandler))
 	integrations, _ := handlers(x)
 	i := grantedIntegration("home", "app", "")
 	integrations.OnAdd(i, true)
@@ -179,7 +264,7 @@ func TestAnIncompleteGrantIsNoClient(t *testing.T) {
 }
 
 func TestReadersMeetWholeClientsWhileEventsArrive(t *testing.T) {
-	x := newClientIndex()
+	x := newClientIndex(slog.New(slog.DiscardHandler))
 	integrations, secrets := handlers(x)
 	i := grantedIntegration("home", "app", "")
 	integrations.OnAdd(i, true)
@@ -229,7 +314,7 @@ func TestReadersMeetWholeClientsWhileEventsArrive(t *testing.T) {
 
 // BenchmarkClient measures the look-up on the request path among 10,000 clients, from all processors at once.
 func BenchmarkClient(b *testing.B) {
-	x := newClientIndex()
+	x := newClientIndex(slog.New(slog.DiscardHandler))
 	integrations, secrets := handlers(x)
 	for n := range 10_000 {
 		i := grantedIntegration("home", fmt.Sprintf("app-%d", n), "")
@@ -250,17 +335,20 @@ func BenchmarkClient(b *testing.B) {
 // BenchmarkTenThousandIntegrations measures what the index adds to the informers' own memory.
 func BenchmarkTenThousandIntegrations(b *testing.B) {
 	all := make([]*v1alpha1.Integration, 10_000)
-	credentials := make([]*corev1.Secret, len(all))
+	credentials, users := make([]*corev1.Secret, len(all)), make([]*corev1.Secret, len(all))
 	for n := range all {
 		all[n] = grantedIntegration("home", fmt.Sprintf("app-%d", n), "")
+		all[n].Status.Granted.Users = []v1alpha1.User{{SecretRef: v1alpha1.SecretReference{Name: "user-" + all[n].Name}}}
 		credentials[n] = credentialsSecret(all[n], all[n].Name)
+		users[n] = loginSecret("home", "user-"+all[n].Name)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		integrations, secrets := handlers(newClientIndex())
+		integrations, secrets := handlers(newClientIndex(slog.New(slog.DiscardHandler)))
 		for n := range all {
 			integrations.OnAdd(all[n], true)
 			secrets.OnAdd(credentials[n], true)
+			secrets.OnAdd(users[n], true)
 		}
 	}
 }

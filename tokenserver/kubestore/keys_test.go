@@ -16,6 +16,8 @@ import (
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/tokenserver/kubestore"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing/sealingtest"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
 	"github.com/integration-operator/integration-operator/tokenserver/signer/signertest"
 )
@@ -173,6 +175,88 @@ func TestAKeyThatIsDamagedLaterStopsSigning(t *testing.T) {
 	}
 	patch(t, secret, func(s *corev1.Secret) { s.Data[v1alpha1.KeyPrivateKey] = []byte("garbage") })
 	eventually(t, func() int { return publishedKeys(t, store) }, 0)
+}
+
+// sealingKeySecret returns a Secret with a new sealing key, as the controllers make it.
+func sealingKeySecret(namespace, state string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, GenerateName: "key-",
+			Labels: map[string]string{
+				v1alpha1.LabelSigningKey: string(v1alpha1.KeyAlgorithmA256GCM), v1alpha1.LabelKeyState: state,
+			},
+			Annotations: map[string]string{v1alpha1.AnnotationKeyActivatedAt: activatedAt},
+		},
+		Type: v1alpha1.SecretTypeSigningKey,
+		Data: map[string][]byte{v1alpha1.KeyPrivateKey: sealingtest.NewKey()},
+	}
+}
+
+func TestSealingKeysAreKeptApartFromTheJWKS(t *testing.T) {
+	operator := newNamespace(t)
+	store := startStore(t, kubestore.Options{OperatorNamespace: operator})
+	if _, ok := store.SealingKeys().Active(); ok {
+		t.Fatal("want an empty set of keys before there is any")
+	}
+	create(t, signingKeySecret(t, operator, "ES256", v1alpha1.KeyStateActive))
+	eventually(t, func() bool { return store.Ready() == nil }, true) // It takes no sealing key.
+
+	secret := sealingKeySecret(operator, v1alpha1.KeyStateNext)
+	create(t, secret)
+	key, err := sealing.ParseKey(secret.Data[v1alpha1.KeyPrivateKey])
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := func() bool { _, ok := store.SealingKeys().ByID(key.ID); return ok }
+	active := func() bool { _, ok := store.SealingKeys().Active(); return ok }
+	eventually(t, known, true)
+	if active() {
+		t.Error("a key that is not active yet seals")
+	}
+	patch(t, secret, func(s *corev1.Secret) { s.Labels[v1alpha1.LabelKeyState] = v1alpha1.KeyStateActive })
+	eventually(t, active, true)
+	if got, _ := store.SealingKeys().Active(); got.ID != key.ID || got.ActivatedAt.Format(time.RFC3339) != activatedAt {
+		t.Errorf("key %s seals since %s, want %s since %s", got.ID, got.ActivatedAt, key.ID, activatedAt)
+	}
+	if _, published := store.Keys().ByID(key.ID); published || publishedKeys(t, store) != 1 {
+		t.Error("the sealing key is among the signing keys")
+	}
+
+	// A Secret that is relabelled leaves the one set, and is damaged for the other.
+	patch(t, secret, func(s *corev1.Secret) { s.Labels[v1alpha1.LabelSigningKey] = "ES256" })
+	eventually(t, known, false)
+	if publishedKeys(t, store) != 1 {
+		t.Error("a relabelled sealing key is published")
+	}
+	patch(t, secret, func(s *corev1.Secret) {
+		s.Labels[v1alpha1.LabelSigningKey] = string(v1alpha1.KeyAlgorithmA256GCM)
+		s.Labels[v1alpha1.LabelKeyState] = v1alpha1.KeyStateRetiring
+	})
+	eventually(t, known, true)
+	if active() {
+		t.Error("a retiring key seals")
+	}
+	remove(t, secret)
+	eventually(t, known, false)
+}
+
+func TestADamagedSealingKeyIsLeftOut(t *testing.T) {
+	operator, log := newNamespace(t), &logBuffer{}
+	garbage := sealingKeySecret(operator, v1alpha1.KeyStateActive)
+	garbage.Data[v1alpha1.KeyPrivateKey] = []byte("s3cr3t-garbage")
+	stateless := sealingKeySecret(operator, "primed")
+	signing := signingKeySecret(t, operator, "ES256", v1alpha1.KeyStateActive)
+	signing.Labels[v1alpha1.LabelSigningKey] = string(v1alpha1.KeyAlgorithmA256GCM)
+	for _, s := range []*corev1.Secret{garbage, stateless, signing} {
+		create(t, s)
+	}
+	store := startStore(t, kubestore.Options{OperatorNamespace: operator, Log: log.logger()})
+	if _, ok := store.SealingKeys().Active(); ok || publishedKeys(t, store) != 0 {
+		t.Error("a damaged key is used")
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 3 || strings.Contains(log.String(), "s3cr3t") {
+		t.Errorf("want three lines without what the Secrets hold, got:\n%s", log)
+	}
 }
 
 // signingSince returns since when each algorithm's key signs, as far as the set knows.

@@ -18,6 +18,7 @@ import (
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
 )
 
@@ -28,7 +29,7 @@ type Options struct {
 	// ServingCertificate asks for the self-made serving certificate: GetCertificate serves it, and the store is not ready
 	// without it. It is false when certificates come from a directory or HTTP is plain.
 	ServingCertificate bool
-	// Log gets a line for each damaged signing key or certificate; nil discards.
+	// Log gets a line for each damaged signing key, certificate, or key of a client; nil discards.
 	Log *slog.Logger
 }
 
@@ -53,8 +54,8 @@ func New(ctx context.Context, c cache.Cache, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{clients: newClientIndex(), keys: keys}
-	secretSinks := []sink[*corev1.Secret]{s.clients.secretSink(), s.keys}
+	s := &Store{clients: newClientIndex(o.Log), keys: keys}
+	secretSinks := []sink[*corev1.Secret]{s.clients.secretSink(), s.clients.loginSink(), s.keys}
 	if o.ServingCertificate {
 		s.serving = newServingCertificate(o.OperatorNamespace, o.Log)
 		secretSinks = append(secretSinks, s.serving)
@@ -98,7 +99,13 @@ func (s *Store) Len() int {
 
 // Keys returns the signing keys as they are now; it is never nil.
 func (s *Store) Keys() *signer.Set {
-	return s.keys.current()
+	return s.keys.signing.snapshot.Load()
+}
+
+// SealingKeys returns the symmetric keys as they are now, which encrypt opaque access tokens and authenticate refresh tokens; it is
+// never nil. They are not in the set that Keys returns.
+func (s *Store) SealingKeys() *sealing.Set {
+	return s.keys.sealing.snapshot.Load()
 }
 
 // GetCertificate returns the self-made serving certificate, in the form that tls.Config asks for. It returns an error

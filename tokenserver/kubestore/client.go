@@ -1,0 +1,106 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kubestore
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
+)
+
+// newClient builds the client of a record that has a claim. All limits come from status.granted. Of spec it believes, without the
+// controllers, what takes away and is meant to work at once, suspend and revokeTokensIssuedBefore, and the keys that a client proves
+// itself with, which give nobody more than the client has. Lists are shared with the informer's object.
+func (x *clientIndex) newClient(r *record) *clients.Client {
+	i, granted := r.integration, r.integration.Status.Granted
+	c := &clients.Client{
+		ID:        i.Status.ClientID,
+		Namespace: i.Namespace, Name: i.Name, UID: string(i.UID),
+		Suspended:             i.Spec.Suspend,
+		Methods:               methodsOf(granted),
+		GrantTypes:            grantTypesOf(granted),
+		DefaultScopes:         granted.DefaultScopes,
+		SigningAlgorithm:      string(granted.SigningAlgorithm),
+		Opaque:                granted.TokenFormat == v1alpha1.TokenFormatOpaque,
+		TokenLifetime:         granted.Lifetime.Duration,
+		IntrospectedAudiences: granted.IntrospectedAudiences,
+		Users:                 x.users(i.Namespace, i.Name, granted.Users),
+	}
+	if before := i.Spec.RevokeTokensIssuedBefore; before != nil {
+		c.RevokedBefore = before.UTC().Truncate(time.Second)
+	}
+	if granted.RefreshLifetime != nil {
+		c.RefreshLifetime = granted.RefreshLifetime.Duration
+	}
+	if c.Accepts(clients.MethodClientSecret) {
+		c.SecretHashes = hashesOf(r.credentials, i.UID)
+	}
+	if c.Accepts(clients.MethodPrivateKeyJWT) {
+		if c.AssertionKeys = r.assertionKeys; i.Spec.Credentials.JWKS == nil {
+			c.JWKSURI = i.Spec.Credentials.JWKSURI
+		}
+	}
+	for _, access := range granted.Access {
+		c.Access = append(c.Access, clients.Access{Audience: access.Audience, Scopes: access.Scopes})
+	}
+	return c
+}
+
+// methodsOf returns how a client may prove who it is. A status from before there was a choice grants the client secret.
+func methodsOf(granted *v1alpha1.Granted) []clients.Method {
+	if len(granted.CredentialMethods) == 0 {
+		return []clients.Method{clients.MethodClientSecret}
+	}
+	methods := make([]clients.Method, 0, len(granted.CredentialMethods))
+	for _, m := range granted.CredentialMethods {
+		methods = append(methods, clients.Method(m))
+	}
+	return methods
+}
+
+// grantTypesOf returns the grants that a client may use. Without a lifetime there are no refresh tokens to be had.
+func grantTypesOf(granted *v1alpha1.Granted) []string {
+	var grantTypes []string
+	for _, g := range granted.GrantTypes {
+		if g == v1alpha1.GrantTypeRefreshToken && (granted.RefreshLifetime == nil || granted.RefreshLifetime.Duration <= 0) {
+			continue
+		}
+		grantTypes = append(grantTypes, string(g))
+	}
+	return grantTypes
+}
+
+// users returns the users among granted who can log in to an Integration now. A name that two Secrets have is ambiguous, and belongs
+// to neither: whoever can write one Secret must not decide which password counts for the other's user. The controllers report it.
+func (x *clientIndex) users(namespace, integration string, granted []v1alpha1.User) map[string]*clients.User {
+	if len(granted) == 0 {
+		return nil
+	}
+	users := make(map[string]*clients.User, len(granted))
+	var ambiguous []string
+	for i := range granted {
+		l, ok := x.logins[types.NamespacedName{Namespace: namespace, Name: granted[i].SecretRef.Name}]
+		if !ok || !l.consents(integration) {
+			continue
+		}
+		u := &clients.User{Name: l.Username, Kind: string(granted[i].Kind), Password: l.Password}
+		if u.Kind == "" {
+			u.Kind = string(v1alpha1.UserKindCustomer)
+		}
+		if scopes := granted[i].Scopes; scopes != nil {
+			u.Limited, u.Scopes = true, *scopes
+		}
+		if _, taken := users[u.Name]; taken {
+			ambiguous = append(ambiguous, u.Name)
+		}
+		users[u.Name] = u
+	}
+	for _, name := range ambiguous {
+		delete(users, name)
+	}
+	return users
+}

@@ -1,0 +1,155 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kubestore
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
+)
+
+// freshFor is how long an object that this replica created counts before its informer has seen it. Informers take milliseconds; what
+// one has not seen by then it may have missed altogether, created and deleted, while it was cut off.
+const freshFor = 10 * time.Second
+
+// An ownedIndex knows the objects of one kind by their name and by the Integration that controls them. It holds the informer's own
+// objects, which are read and never changed, and those that this replica has just created: who counts an owner's objects counts them
+// at once.
+type ownedIndex[T client.Object] struct {
+	now func() time.Time
+
+	// mu guards the rest.
+	mu      sync.RWMutex
+	objects map[types.NamespacedName]T
+	byOwner map[sessions.Owner]map[types.NamespacedName]struct{}
+	// fresh says since when those objects are there that the informer has not seen yet.
+	fresh map[types.NamespacedName]time.Time
+}
+
+func newOwnedIndex[T client.Object](now func() time.Time) *ownedIndex[T] {
+	return &ownedIndex[T]{
+		now:     now,
+		objects: map[types.NamespacedName]T{},
+		byOwner: map[sessions.Owner]map[types.NamespacedName]struct{}{},
+		fresh:   map[types.NamespacedName]time.Time{},
+	}
+}
+
+// set takes the state of an object from the informer.
+func (x *ownedIndex[T]) set(object T) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.replace(object)
+}
+
+// delete forgets an object.
+func (x *ownedIndex[T]) delete(name types.NamespacedName) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.remove(name)
+}
+
+// created takes in an object that this replica has just created, unless the informer was faster.
+func (x *ownedIndex[T]) created(object T) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	now := x.now()
+	for name, since := range x.fresh {
+		if now.Sub(since) > freshFor {
+			x.remove(name)
+		}
+	}
+	name := client.ObjectKeyFromObject(object)
+	if _, known := x.objects[name]; !known {
+		x.replace(object)
+		x.fresh[name] = now
+	}
+}
+
+// get returns the named object.
+func (x *ownedIndex[T]) get(name types.NamespacedName) (T, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	object, ok := x.objects[name]
+	if since, fresh := x.fresh[name]; fresh && x.now().Sub(since) > freshFor {
+		var none T
+		return none, false
+	}
+	return object, ok
+}
+
+// beyond returns all objects of an owner if they are more than most, and otherwise nil.
+func (x *ownedIndex[T]) beyond(owner sessions.Owner, most int) []T {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	names := x.byOwner[owner]
+	if len(names) <= most {
+		return nil
+	}
+	objects := make([]T, 0, len(names))
+	for name := range names {
+		objects = append(objects, x.objects[name])
+	}
+	return objects
+}
+
+// all returns every object.
+func (x *ownedIndex[T]) all() []T {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return slices.Collect(maps.Values(x.objects))
+}
+
+func (x *ownedIndex[T]) replace(object T) {
+	name := client.ObjectKeyFromObject(object)
+	x.remove(name)
+	x.objects[name] = object
+	if owner, ok := ownerOf(object); ok {
+		if x.byOwner[owner] == nil {
+			x.byOwner[owner] = map[types.NamespacedName]struct{}{}
+		}
+		x.byOwner[owner][name] = struct{}{}
+	}
+}
+
+func (x *ownedIndex[T]) remove(name types.NamespacedName) {
+	delete(x.fresh, name)
+	object, ok := x.objects[name]
+	if !ok {
+		return
+	}
+	delete(x.objects, name)
+	if owner, ok := ownerOf(object); ok {
+		delete(x.byOwner[owner], name)
+		if len(x.byOwner[owner]) == 0 {
+			delete(x.byOwner, owner)
+		}
+	}
+}
+
+// controllerOf returns the Integration that controls an object; false if none does.
+func controllerOf(object client.Object) (metav1.OwnerReference, bool) {
+	owner := metav1.GetControllerOfNoCopy(object)
+	if owner == nil || owner.Kind != integrationKind || owner.UID == "" {
+		return metav1.OwnerReference{}, false
+	}
+	gv, err := schema.ParseGroupVersion(owner.APIVersion)
+	return *owner, err == nil && gv.Group == v1alpha1.GroupVersion.Group
+}
+
+// ownerOf returns the Integration that an object belongs to. It is in the object's namespace, whatever the object says: anybody may
+// write down another's UID.
+func ownerOf(object client.Object) (sessions.Owner, bool) {
+	owner, ok := controllerOf(object)
+	return sessions.Owner{Namespace: object.GetNamespace(), Name: owner.Name, UID: string(owner.UID)}, ok
+}

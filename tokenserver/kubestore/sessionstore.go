@@ -1,0 +1,298 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kubestore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
+)
+
+// Kinds, as errors name them.
+const (
+	sessionKind    = "TokenSession"
+	revocationKind = "TokenRevocation"
+)
+
+// maxSweepFailures is after how many refusals a Sweep gives up: one namespace that refuses does not stop it. When the API server does
+// not answer it gives up at once.
+const maxSweepFailures = 10
+
+// Create implements sessions.Store. When the sessions beyond most cannot be ended it logs that and returns nil, as the login itself
+// succeeded; the next login tries again.
+func (s *Sessions) Create(ctx context.Context, session *sessions.Session, most int) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	name, ok := sessionName(session.Owner, session.ID)
+	if !ok {
+		return failed("create", sessionKind, name, errors.New("the session's ID is not one of NewID's"))
+	}
+	object := objectOf(session, name.Name)
+	if err := s.live.Create(ctx, object); err != nil {
+		return failed("create", sessionKind, name, err)
+	}
+	session.Version = versionOf(object)
+	object.ManagedFields = nil
+	if !s.ended.Contains(name) { // Somebody else may have ended it meanwhile.
+		s.sessions.created(object)
+	}
+	if err := s.evict(ctx, session.Owner, most, name.Name); err != nil {
+		s.log.WarnContext(ctx, "leave more sessions than the Integration may have until the next login",
+			"integration", session.Owner.Namespace+"/"+session.Owner.Name, "most", most, "error", err)
+	}
+	return nil
+}
+
+// evict ends the sessions of an owner beyond most, those that expire first before others and the new one never.
+func (s *Sessions) evict(ctx context.Context, owner sessions.Owner, most int, created string) error {
+	candidates := slices.DeleteFunc(s.sessions.beyond(owner, most), func(o *v1alpha1.TokenSession) bool {
+		return o.DeletionTimestamp != nil // It has ended, and somebody's finalizer holds it.
+	})
+	excess := len(candidates) - most
+	slices.SortFunc(candidates, func(a, b *v1alpha1.TokenSession) int {
+		return cmp.Or(a.Status.ExpiresAt.Compare(b.Status.ExpiresAt.Time), cmp.Compare(a.Name, b.Name))
+	})
+	for _, candidate := range candidates {
+		if excess <= 0 {
+			break
+		}
+		if candidate.Name == created {
+			continue
+		}
+		err := s.remove(ctx, candidate)
+		switch {
+		case apierrors.IsConflict(err):
+			continue // It was refreshed a moment ago, so it does not expire first any more.
+		case err != nil && !apierrors.IsNotFound(err):
+			return failed("delete", sessionKind, client.ObjectKeyFromObject(candidate), err)
+		}
+		s.forget(client.ObjectKeyFromObject(candidate))
+		excess--
+	}
+	return nil
+}
+
+// remove deletes an object if it is still as it was seen.
+func (s *Sessions) remove(ctx context.Context, object client.Object) error {
+	uid, version := object.GetUID(), object.GetResourceVersion()
+	return s.live.Delete(ctx, target(object), client.Preconditions{UID: &uid, ResourceVersion: &version})
+}
+
+// target returns an object that names another one, which the informer shares and nobody may write to.
+func target(object client.Object) client.Object {
+	metadata := metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: object.GetName()}
+	if _, ok := object.(*v1alpha1.TokenRevocation); ok {
+		return &v1alpha1.TokenRevocation{ObjectMeta: metadata}
+	}
+	return &v1alpha1.TokenSession{ObjectMeta: metadata}
+}
+
+// Get implements sessions.Store by a quorum read.
+func (s *Sessions) Get(ctx context.Context, owner sessions.Owner, id string) (*sessions.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, session, err := s.read(ctx, owner, id)
+	return session, err
+}
+
+// read returns the session as the API server has it now, and the UID of its object. What does not belong to owner is not found.
+func (s *Sessions) read(ctx context.Context, owner sessions.Owner, id string) (types.UID, *sessions.Session, error) {
+	name, ok := sessionName(owner, id)
+	if !ok {
+		return "", nil, sessions.ErrNotFound
+	}
+	object := &v1alpha1.TokenSession{}
+	switch err := s.live.Get(ctx, name, object); {
+	case apierrors.IsNotFound(err):
+		s.forget(name)
+		return "", nil, sessions.ErrNotFound
+	case err != nil:
+		return "", nil, failed("get", sessionKind, name, err)
+	}
+	session, ok := sessionOf(object)
+	if !ok || session.Owner != owner {
+		return "", nil, sessions.ErrNotFound
+	}
+	return object.UID, session, nil
+}
+
+// Replace implements sessions.Store by one patch, which the API server refuses unless the resource version is still the session's.
+func (s *Sessions) Replace(ctx context.Context, session *sessions.Session) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	name, ok := sessionName(session.Owner, session.ID)
+	version, current := resourceVersionOf(session)
+	if !ok || !current {
+		return sessions.ErrNotFound
+	}
+	patch, err := patchOf(session, version)
+	if err != nil {
+		return failed("patch", sessionKind, name, err)
+	}
+	object := &v1alpha1.TokenSession{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+	switch err := s.live.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch)); {
+	case apierrors.IsNotFound(err):
+		s.forget(name)
+		return sessions.ErrNotFound
+	case apierrors.IsConflict(err):
+		// A session that ended in between is a conflict to the API server, too.
+		if _, _, err := s.read(ctx, session.Owner, session.ID); err != nil {
+			return err
+		}
+		return sessions.ErrConflict
+	case err != nil:
+		return failed("patch", sessionKind, name, err)
+	}
+	session.Version = versionOf(object)
+	return nil
+}
+
+// End implements sessions.Store.
+func (s *Sessions) End(ctx context.Context, owner sessions.Owner, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	uid, _, err := s.read(ctx, owner, id)
+	switch {
+	case errors.Is(err, sessions.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	name, _ := sessionName(owner, id)
+	object := &v1alpha1.TokenSession{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+	err = s.live.Delete(ctx, object, client.Preconditions{UID: &uid})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return failed("delete", sessionKind, name, err)
+	}
+	s.forget(name)
+	return nil
+}
+
+// Spend implements sessions.Store. The API server creates one object of a name only.
+func (s *Sessions) Spend(ctx context.Context, spent sessions.Spent) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	name := revocationName(spent.Owner, spent.Kind, spent.TokenID)
+	if _, known := s.revocations.get(name); known {
+		return sessions.ErrUsed
+	}
+	standing := slices.DeleteFunc(s.revocations.beyond(spent.Owner, s.mostSpent-1), func(o *v1alpha1.TokenRevocation) bool {
+		return !o.Spec.ExpiresAt.After(s.now())
+	})
+	if len(standing) >= s.mostSpent {
+		return sessions.ErrFull
+	}
+	object := revocationOf(spent, name.Name)
+	switch err := s.live.Create(ctx, object); {
+	case apierrors.IsAlreadyExists(err):
+		return sessions.ErrUsed
+	case err != nil:
+		return failed("create", revocationKind, name, err)
+	}
+	object.ManagedFields = nil
+	s.revocations.created(object)
+	return nil
+}
+
+// Standing implements sessions.Store from the informers. The session is shared with them, and its lists must not be changed.
+func (s *Sessions) Standing(
+	ctx context.Context, owner sessions.Owner, tokenID, id string,
+) (spent bool, session *sessions.Session, err error) {
+	if !s.Synced() {
+		// Until then a revoked token looks like any other.
+		return false, nil, fmt.Errorf("look up a token: %w: %w", sessions.ErrUnavailable, errNotSynced)
+	}
+	if tokenID != "" {
+		// A record that is there counts, whoever made it: Spend refuses the ID because of it, too.
+		_, spent = s.revocations.get(revocationName(owner, sessions.KindAccessToken, tokenID))
+	}
+	name, ok := sessionName(owner, id)
+	if !ok {
+		return spent, nil, nil
+	}
+	if object, known := s.sessions.get(name); known {
+		if session, ok = sessionOf(object); ok && session.Owner == owner {
+			return spent, session, nil
+		}
+		return spent, nil, nil
+	}
+	if s.ended.Contains(name) {
+		return spent, nil, nil
+	}
+	session, err = s.Get(ctx, owner, id)
+	if errors.Is(err, sessions.ErrNotFound) {
+		return spent, nil, nil
+	}
+	return spent, session, err
+}
+
+// Sweep implements sessions.Store on what the informers know. What has changed meanwhile is left for the next time.
+func (s *Sessions) Sweep(ctx context.Context, now time.Time, dead func(*sessions.Session) bool) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("sweep: %w: %w", sessions.ErrUnavailable, err)
+	}
+	removed, failures := 0, []error(nil)
+	for _, object := range s.over(now, dead) {
+		name := client.ObjectKeyFromObject(object)
+		err := s.sweepOne(ctx, object)
+		switch {
+		case err == nil:
+			removed++
+		case apierrors.IsConflict(err):
+			continue
+		case !apierrors.IsNotFound(err):
+			failures = append(failures, failed("delete", "expired object", name, err))
+			if answered := apierrors.APIStatus(nil); len(failures) == maxSweepFailures || !errors.As(err, &answered) {
+				return removed, errors.Join(failures...)
+			}
+			continue
+		}
+		if _, ok := object.(*v1alpha1.TokenSession); ok {
+			s.forget(name)
+		} else {
+			s.revocations.delete(name)
+		}
+	}
+	return removed, errors.Join(failures...)
+}
+
+// over returns the objects that have expired by now, and those of dead sessions. A damaged one stays until it expires, as it may be
+// sound to a newer version of the operator.
+func (s *Sessions) over(now time.Time, dead func(*sessions.Session) bool) []client.Object {
+	var over []client.Object
+	for _, object := range s.sessions.all() {
+		if object.DeletionTimestamp != nil {
+			continue
+		}
+		if !object.Status.ExpiresAt.After(now) {
+			over = append(over, object)
+		} else if session, ok := sessionOf(object); ok && dead(session) {
+			over = append(over, object)
+		}
+	}
+	for _, object := range s.revocations.all() {
+		if object.DeletionTimestamp == nil && !object.Spec.ExpiresAt.After(now) {
+			over = append(over, object)
+		}
+	}
+	return over
+}
+
+// sweepOne deletes an object that is over, if it is still as it was seen.
+func (s *Sessions) sweepOne(ctx context.Context, object client.Object) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return s.remove(ctx, object)
+}
