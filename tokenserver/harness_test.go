@@ -21,6 +21,10 @@ import (
 
 	"github.com/integration-operator/integration-operator/tokenserver"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/limits"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing/sealingtest"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions/sessionstest"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
 	"github.com/integration-operator/integration-operator/tokenserver/signer/signertest"
 )
@@ -39,6 +43,7 @@ const (
 type memory struct {
 	clients map[string]*clients.Client
 	set     *signer.Set
+	sealing *sealing.Set
 }
 
 // Client returns a client.
@@ -53,10 +58,25 @@ func (m *memory) Client(id string) (*clients.Client, bool) {
 // Keys returns the keys.
 func (m *memory) Keys() *signer.Set { return m.set }
 
+// SealingKeys returns the keys of opaque tokens and refresh tokens.
+func (m *memory) SealingKeys() *sealing.Set { return m.sealing }
+
+// newSealingKeys returns a set of one active key.
+func newSealingKeys(t *testing.T) *sealing.Set {
+	t.Helper()
+	key, err := sealing.ParseKey(sealingtest.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key.Active, key.ActivatedAt = true, now().Add(-time.Hour)
+	return sealing.NewSet([]*sealing.Key{key})
+}
+
 // newClient returns a client whose ID is its algorithm in lower case.
 func newClient(algorithm string) *clients.Client {
 	return &clients.Client{
 		ID: strings.ToLower(algorithm), Namespace: "shop", Name: "order-sync", UID: "uid-" + algorithm,
+		Methods:      []clients.Method{clients.MethodClientSecret},
 		SecretHashes: [][sha256.Size]byte{sha256.Sum256([]byte(previousSecret)), sha256.Sum256([]byte(clientSecret))},
 		GrantTypes:   []string{"client_credentials"},
 		Access: []clients.Access{
@@ -93,6 +113,7 @@ type fixture struct {
 	*httptest.Server
 	issuer   string
 	store    *memory
+	sessions *sessionstest.Memory
 	registry *prometheus.Registry
 	log      *logBuffer
 }
@@ -100,7 +121,7 @@ type fixture struct {
 // start starts a token server whose issuer URL has the given path. When the test is over it looks for secrets in the log.
 func start(t *testing.T, issuerPath string) *fixture {
 	t.Helper()
-	store := &memory{clients: map[string]*clients.Client{}}
+	store := &memory{clients: map[string]*clients.Client{}, sealing: newSealingKeys(t)}
 	algorithms := []string{"ES256", "RS256", "EdDSA"}
 	var keys []*signer.Key
 	for _, algorithm := range algorithms {
@@ -123,7 +144,7 @@ func start(t *testing.T, issuerPath string) *fixture {
 	store.set = set
 
 	s := &fixture{
-		Server: httptest.NewUnstartedServer(nil), store: store, registry: prometheus.NewRegistry(), log: &logBuffer{},
+		Server: httptest.NewUnstartedServer(nil), store: store, sessions: sessionstest.NewMemory(), registry: prometheus.NewRegistry(), log: &logBuffer{},
 	}
 	s.issuer = "http://" + s.Listener.Addr().String() + issuerPath
 	metrics := tokenserver.NewMetrics(func() int { return len(store.clients) }, store, clock)
@@ -131,7 +152,8 @@ func start(t *testing.T, issuerPath string) *fixture {
 		t.Fatal(err)
 	}
 	s.Config.Handler = (&tokenserver.Server{
-		Issuer: s.issuer, Clients: store, Keys: store, JWKSMaxAge: 5 * time.Minute, Now: clock,
+		Issuer: s.issuer, Clients: store, Keys: store, Sessions: s.sessions, MaxSessions: 100,
+		Limits: limits.Observed(limits.NewMemory(clock), metrics.CountLimited), JWKSMaxAge: 5 * time.Minute, Now: clock,
 		Log: slog.New(slog.NewJSONHandler(s.log, nil)), Metrics: metrics,
 	}).Handler()
 	s.Config.ErrorLog = slog.NewLogLogger(slog.NewJSONHandler(s.log, nil), slog.LevelError)
@@ -229,7 +251,7 @@ func (l *logBuffer) String() string {
 	return l.buf.String()
 }
 
-// lines returns the lines, without time and remote address, which differ from run to run.
+// lines returns the lines, without the time, which differs from run to run, and the source, which is the same in all of them.
 func (l *logBuffer) lines(t *testing.T) []map[string]any {
 	t.Helper()
 	var lines []map[string]any
@@ -238,11 +260,11 @@ func (l *logBuffer) lines(t *testing.T) []map[string]any {
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
 		}
-		if remote, _ := entry["remote"].(string); !strings.HasPrefix(remote, "127.0.0.1:") {
-			t.Errorf("got the remote address %q in %s", remote, line)
+		if source, _ := entry["source"].(string); source != "127.0.0.1" {
+			t.Errorf("got the source %q in %s", source, line)
 		}
 		delete(entry, "time")
-		delete(entry, "remote")
+		delete(entry, "source")
 		lines = append(lines, entry)
 	}
 	return lines

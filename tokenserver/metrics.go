@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
+	"github.com/integration-operator/integration-operator/tokenserver/limits"
 )
 
 const namespace = "integration_operator_token_server"
@@ -17,6 +18,8 @@ const namespace = "integration_operator_token_server"
 // label value comes from the code, so that no request can make new series. A nil *Metrics counts nothing.
 type Metrics struct {
 	requests *prometheus.CounterVec
+	audited  *prometheus.CounterVec
+	limited  *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	clients  prometheus.GaugeFunc
 	keyAge   *prometheus.Desc
@@ -32,6 +35,14 @@ func NewMetrics(clients func() int, keys grants.Keys, now func() time.Time) *Met
 			Namespace: namespace, Name: "requests_total",
 			Help: "Requests by route, grant and result; the result is ok or an error code.",
 		}, []string{"route", "grant", "result"}),
+		audited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "audit_events_total",
+			Help: "Lines of the audit log by action and result; the result is ok or an error code.",
+		}, []string{"action", "result"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "limited_attempts_total",
+			Help: "Attempts that were refused after too many failures, by what was counted: client, user or address.",
+		}, []string{"by"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "request_duration_seconds",
 			Help:    "How long requests took, by route.",
@@ -51,6 +62,8 @@ func NewMetrics(clients func() int, keys grants.Keys, now func() time.Time) *Met
 // Describe sends the descriptions of all metrics.
 func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	m.requests.Describe(descriptions)
+	m.audited.Describe(descriptions)
+	m.limited.Describe(descriptions)
 	m.duration.Describe(descriptions)
 	m.clients.Describe(descriptions)
 	descriptions <- m.keyAge
@@ -59,6 +72,8 @@ func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 // Collect sends the current values of all metrics.
 func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	m.requests.Collect(metrics)
+	m.audited.Collect(metrics)
+	m.limited.Collect(metrics)
 	m.duration.Collect(metrics)
 	m.clients.Collect(metrics)
 	set := m.keys.Keys()
@@ -82,5 +97,19 @@ func (m *Metrics) observe(route, grant, result string, took time.Duration) {
 func (m *Metrics) count(route, grant, result string) {
 	if m != nil {
 		m.requests.WithLabelValues(route, grant, result).Inc()
+	}
+}
+
+// countAudit counts a line of the audit log.
+func (m *Metrics) countAudit(action, result string) {
+	if m != nil {
+		m.audited.WithLabelValues(action, result).Inc()
+	}
+}
+
+// CountLimited counts an attempt that was refused after too many failures.
+func (m *Metrics) CountLimited(by limits.Kind) {
+	if m != nil {
+		m.limited.WithLabelValues(string(by)).Inc()
 	}
 }

@@ -15,27 +15,51 @@ import (
 	"strings"
 	"time"
 
+	"github.com/integration-operator/integration-operator/tokenserver/audit"
+	"github.com/integration-operator/integration-operator/tokenserver/clientauth"
 	"github.com/integration-operator/integration-operator/tokenserver/discovery"
+	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
+	"github.com/integration-operator/integration-operator/tokenserver/introspection"
+	"github.com/integration-operator/integration-operator/tokenserver/limits"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
+	"github.com/integration-operator/integration-operator/tokenserver/revocation"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 )
 
 // routeOther is the route label of every path that the server does not have.
 const routeOther = "other"
 
-// A Server is the token server without its listener. All its fields are needed but Log and Metrics.
+// hashersPerCPU is how many slow password hashes are computed at once, for each CPU: one, as they do nothing but compute. The largest
+// that is accepted takes 64 MiB of memory.
+const hashersPerCPU = 1
+
+// A Server is the token server without its listener. All its fields are needed but Log, Metrics, KeySource and RefreshGrace.
 type Server struct {
 	// Issuer is the issuer URL, without trailing slash.
 	Issuer string
 	// Clients finds the clients.
-	Clients grants.Clients
-	// Keys has the signing keys.
+	Clients clientauth.Clients
+	// Keys has the keys.
 	Keys grants.Keys
+	// Sessions keeps logins, and the token IDs that are spent.
+	Sessions sessions.Store
+	// RefreshGrace is how long a client whose reply was lost may present a refresh token again; the package sessions says how. Zero is
+	// never.
+	RefreshGrace time.Duration
+	// MaxSessions is how many sessions an Integration may have; the ones that expire first make room.
+	MaxSessions int
+	// Limits counts failed attempts.
+	Limits limits.Limiter
+	// Sources tells where requests come from.
+	Sources limits.Sources
+	// KeySource fetches the keys of clients that publish them at a URL; without it such clients cannot authenticate.
+	KeySource clientauth.KeySource
 	// JWKSMaxAge is how long verifiers may cache the keys and the metadata.
 	JWKSMaxAge time.Duration
 	// Now is the clock.
 	Now func() time.Time
-	// Log gets one line for each token request, without secrets and tokens.
+	// Log gets the audit log, one line for each request but those to /verify, without secrets and tokens.
 	Log *slog.Logger
 	// Metrics counts requests.
 	Metrics *Metrics
@@ -47,25 +71,8 @@ func (s *Server) Handler() http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	supported := []grants.Grant{grants.ClientCredentials{}}
-	grantTypes := make([]string, 0, len(supported))
-	for _, g := range supported {
-		grantTypes = append(grantTypes, g.Type())
-	}
-	token := &grants.Handler{
-		Clients: s.Clients, Keys: s.Keys, Grants: supported, Issuer: s.Issuer, Now: s.Now, Log: log,
-		Observe: func(grant, result string, took time.Duration) {
-			s.Metrics.observe(discovery.PathToken, grant, result, took)
-		},
-	}
-	routes := map[string]http.Handler{
-		discovery.PathToken: token,
-		discovery.PathJWKS:  s.observed(discovery.PathJWKS, &discovery.JWKS{Keys: s.Keys, MaxAge: s.JWKSMaxAge}),
-		discovery.PathAuthorizationServer: s.observed(discovery.PathAuthorizationServer,
-			discovery.AuthorizationServer(s.Issuer, grantTypes, s.JWKSMaxAge)),
-		discovery.PathOpenIDConfiguration: s.observed(discovery.PathOpenIDConfiguration,
-			discovery.OpenIDConfiguration(s.Issuer, grantTypes, s.JWKSMaxAge)),
-	}
+	routes := map[string]http.Handler{discovery.PathJWKS: s.observed(discovery.PathJWKS, &discovery.JWKS{Keys: s.Keys, MaxAge: s.JWKSMaxAge})}
+	s.addEndpoints(routes, log)
 	prefix := issuerPath(s.Issuer)
 	patterns := map[string]http.Handler{}
 	for route, handler := range routes {
@@ -76,6 +83,7 @@ func (s *Server) Handler() http.Handler {
 			patterns[route+prefix] = handler
 		}
 	}
+	verify := patterns[discovery.PathVerify]
 	mux := http.NewServeMux()
 	for pattern, handler := range patterns {
 		mux.Handle(pattern, handler)
@@ -86,13 +94,72 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("/", notFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		// ServeMux redirects a path that is not clean, and repeats the query while it does.
+		// ServeMux redirects a path that is not clean, and repeats the query while it does. Below /verify/ the path is whatever a proxy's
+		// client asked for, and means nothing.
+		if underVerify(r.URL.Path, prefix) {
+			verify.ServeHTTP(w, r)
+			return
+		}
 		if path.Clean(r.URL.Path) != r.URL.Path {
 			notFound.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// addEndpoints adds the routes that tokens come from and are asked about, and the documents that list them.
+func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) {
+	recorder := &audit.Recorder{Log: log, Count: s.Metrics.countAudit}
+	authenticator := &clientauth.Authenticator{
+		Clients: s.Clients, Limits: s.Limits, Now: s.Now,
+		Assertions: &clientauth.Assertions{
+			Audiences: []string{s.Issuer, s.Issuer + discovery.PathToken, s.Issuer + discovery.PathIntrospection, s.Issuer + discovery.PathRevocation},
+			Keys:      s.KeySource, Spent: s.Sessions, Now: s.Now,
+		},
+	}
+	logins := &sessions.Logins{Store: s.Sessions, Grace: s.RefreshGrace, Most: s.MaxSessions, Now: s.Now}
+	supported := []grants.Grant{
+		grants.ClientCredentials{},
+		grants.Password{Logins: logins, Limits: s.Limits, Hashers: make(chan struct{}, hashersPerCPU*runtime.GOMAXPROCS(0))},
+		grants.RefreshToken{Logins: logins, Keys: s.Keys, Issuer: s.Issuer, Now: s.Now},
+	}
+	grantTypes := make([]string, 0, len(supported))
+	for _, g := range supported {
+		grantTypes = append(grantTypes, g.Type())
+	}
+	checker := &introspection.Checker{Issuer: s.Issuer, Clients: s.Clients, Keys: s.Keys, Sessions: s.Sessions, Now: s.Now}
+
+	routes[discovery.PathToken] = &grants.Handler{
+		Authenticator: authenticator, Sources: s.Sources, Keys: s.Keys, Grants: supported, Issuer: s.Issuer, Now: s.Now, Audit: recorder,
+		Observe: func(grant, result string, took time.Duration) {
+			s.Metrics.observe(discovery.PathToken, grant, result, took)
+		},
+	}
+	routes[discovery.PathIntrospection] = &introspection.Handler{
+		Checker: checker, Authenticator: authenticator, Sources: s.Sources, Audit: recorder, Now: s.Now,
+		Observe: s.observer(discovery.PathIntrospection),
+	}
+	routes[discovery.PathRevocation] = &revocation.Handler{
+		Issuer: s.Issuer, Keys: s.Keys, Sessions: s.Sessions, Authenticator: authenticator, Sources: s.Sources, Audit: recorder, Now: s.Now,
+		Observe: s.observer(discovery.PathRevocation),
+	}
+	verify := &forwardauth.Handler{Checker: checker, Issuer: s.Issuer, Log: log, Now: s.Now, Observe: s.observer(discovery.PathVerify)}
+	routes[discovery.PathVerify] = verify
+	routes[discovery.PathAuthorizationServer] = s.observed(discovery.PathAuthorizationServer,
+		discovery.AuthorizationServer(s.Issuer, grantTypes, s.JWKSMaxAge))
+	routes[discovery.PathOpenIDConfiguration] = s.observed(discovery.PathOpenIDConfiguration,
+		discovery.OpenIDConfiguration(s.Issuer, grantTypes, s.JWKSMaxAge))
+}
+
+// observer counts the requests of a route that reports its results itself.
+func (s *Server) observer(route string) func(result string, took time.Duration) {
+	return func(result string, took time.Duration) { s.Metrics.observe(route, "", result, took) }
+}
+
+// underVerify reports whether a path lies below /verify, with or without the issuer's path before it.
+func underVerify(requested, prefix string) bool {
+	return strings.HasPrefix(requested, discovery.PathVerify+"/") || strings.HasPrefix(requested, prefix+discovery.PathVerify+"/")
 }
 
 // issuerPath returns the path of the issuer URL as a pattern of ServeMux takes it, or nothing if it has none. cmd/manager
@@ -123,7 +190,7 @@ func (s *Server) recovering(route string, log *slog.Logger, next http.Handler) h
 				what = e.Error()
 			}
 			log.LogAttrs(ctx, slog.LevelError, "request panicked", slog.String("route", route),
-				slog.String("panic", what), slog.String("stack", string(debug.Stack())), slog.String("remote", r.RemoteAddr))
+				slog.String("panic", what), slog.String("stack", string(debug.Stack())), slog.String("source", s.Sources.Of(r).String()))
 			oauth2.WriteError(w, oauth2.ErrServerError)
 			s.Metrics.count(route, "", oauth2.ErrServerError.Code())
 		}(r.Context())

@@ -21,6 +21,8 @@ import (
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/tokenserver"
+	"github.com/integration-operator/integration-operator/tokenserver/limits"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions/sessionstest"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
 )
 
@@ -156,7 +158,7 @@ func TestBadRequests(t *testing.T) {
 		{name: "two ways to authenticate", body: good, basic: true, wantStatus: 400, wantCode: "invalid_request"},
 		{name: "no grant_type", body: credentials, wantStatus: 400, wantCode: "invalid_request"},
 		{name: "an unknown grant_type", body: "grant_type=hush&" + credentials, wantStatus: 400, wantCode: "unsupported_grant_type"},
-		{name: "an unknown grant_type without client", body: "grant_type=password", wantStatus: 400, wantCode: "unsupported_grant_type"},
+		{name: "an unknown grant_type without client", body: "grant_type=implicit", wantStatus: 400, wantCode: "unsupported_grant_type"},
 		{name: "another content type", contentType: "text/plain", body: good, wantStatus: 400, wantCode: "invalid_request"},
 		{name: "credentials in the URL", path: "?" + good, body: good, wantStatus: 400, wantCode: "invalid_request"},
 		{name: "GET with credentials in the URL", method: http.MethodGet, path: "?" + good, wantStatus: 405, wantCode: "invalid_request"},
@@ -253,7 +255,7 @@ func TestLog(t *testing.T) {
 	delete(got[0], "token_id")
 	refused := func(result string, status float64, grant, cause string, more ...string) map[string]any {
 		line := map[string]any{
-			"level": "INFO", "msg": "token refused", "result": result, "status": status, "grant": grant, "cause": cause,
+			"level": "INFO", "msg": "audit", "action": "refuse", "result": result, "status": status, "grant": grant, "cause": cause,
 		}
 		for pair := range slices.Chunk(more, 2) {
 			line[pair[0]] = pair[1]
@@ -261,13 +263,13 @@ func TestLog(t *testing.T) {
 		return line
 	}
 	const cc, name = "client_credentials", "shop/order-sync"
-	unavailable := refused("temporarily_unavailable", 503, cc, "sign token with ES384: no active signing key",
+	unavailable := refused("temporarily_unavailable", 503, cc, "sign token with ES384: no active key",
 		"client", "es384", "integration", name, "level", "ERROR")
 	want := []map[string]any{
-		{"level": "INFO", "msg": "token issued", "result": "ok", "grant": cc, "client": "es256", "integration": name},
+		{"level": "INFO", "msg": "audit", "action": "issue", "result": "ok", "status": 200.0, "grant": cc, "client": "es256", "integration": name},
 		refused("invalid_client", 401, cc, "the client secret is wrong", "client", "es256", "integration", name),
 		refused("invalid_client", 401, cc, "the client is unknown", "unknown_client", `"a\u2028\"bcc"`),
-		refused("invalid_client", 401, cc, "the client is suspended", "client", "suspended", "integration", name),
+		refused("invalid_client", 401, cc, "the client is suspended, or all that it might get is revoked", "client", "suspended", "integration", name),
 		refused("invalid_scope", 400, cc, "a scope is not granted for each of the audiences", "client", "es256", "integration", name),
 		refused("unsupported_grant_type", 400, "unknown", "there is no such grant_type"),
 		refused("invalid_request", 400, "unknown", "the body is not form-encoded: a percent sign needs two hex digits and UTF-8"),
@@ -330,31 +332,44 @@ func TestRoutes(t *testing.T) {
 func TestMetadataNamesEndpointsThatWork(t *testing.T) {
 	s := start(t, "/tokens/v1")
 	var document struct {
-		Issuer   string   `json:"issuer"`
-		Token    string   `json:"token_endpoint"`
-		JWKS     string   `json:"jwks_uri"`
-		Grants   []string `json:"grant_types_supported"`
-		Response []string `json:"response_types_supported"`
+		Issuer        string   `json:"issuer"`
+		Token         string   `json:"token_endpoint"`
+		Introspection string   `json:"introspection_endpoint"`
+		Revocation    string   `json:"revocation_endpoint"`
+		JWKS          string   `json:"jwks_uri"`
+		Grants        []string `json:"grant_types_supported"`
+		Response      []string `json:"response_types_supported"`
 	}
 	body := s.do(t, http.MethodGet, "/.well-known/oauth-authorization-server/tokens/v1", "").body
 	if err := json.Unmarshal([]byte(body), &document); err != nil {
 		t.Fatal(err)
 	}
-	if document.Issuer != s.issuer || !slices.Equal(document.Grants, []string{"client_credentials"}) || document.Response == nil {
+	wantGrants := []string{"client_credentials", "password", "refresh_token"}
+	if document.Issuer != s.issuer || !slices.Equal(document.Grants, wantGrants) || document.Response == nil {
 		t.Errorf("got the document %s", body)
 	}
 	// What the controllers write into Secrets and status must be what the server serves.
-	if want := v1alpha1.EndpointsOf(s.issuer); document.Token != want.Token || document.JWKS != want.JWKS {
-		t.Errorf("got the endpoints %s and %s, want %+v", document.Token, document.JWKS, want)
+	got := &v1alpha1.Endpoints{
+		Issuer: document.Issuer, Token: document.Token, Introspection: document.Introspection, Revocation: document.Revocation,
+		JWKS: document.JWKS, Verify: s.issuer + "/verify",
+	}
+	if diff := cmp.Diff(v1alpha1.EndpointsOf(s.issuer), got); diff != "" {
+		t.Errorf("endpoints (-want +got):\n%s", diff)
 	}
 	path := func(endpoint string) string { return strings.TrimPrefix(endpoint, s.URL) }
 	if got := s.do(t, http.MethodGet, path(document.JWKS), ""); got.status != 200 {
 		t.Errorf("got %d at jwks_uri", got.status)
 	}
-	got := s.do(t, http.MethodPost, path(document.Token), "grant_type=client_credentials&"+credentials,
-		"Content-Type", "application/x-www-form-urlencoded")
-	if got.status != 200 {
-		t.Errorf("got %d at token_endpoint", got.status)
+	for endpoint, parameter := range map[string]string{
+		document.Token: "grant_type=client_credentials", document.Introspection: "token=nonsense", document.Revocation: "token=nonsense",
+	} {
+		got := s.do(t, http.MethodPost, path(endpoint), parameter+"&"+credentials, "Content-Type", "application/x-www-form-urlencoded")
+		if got.status != 200 {
+			t.Errorf("got %d at %s", got.status, endpoint)
+		}
+	}
+	if got := s.do(t, http.MethodGet, path(s.issuer+"/verify"), ""); got.status != 401 {
+		t.Errorf("got %d at /verify without a token", got.status)
 	}
 }
 
@@ -363,8 +378,11 @@ func TestServerWithoutLogAndMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := &memory{set: set}
-	h := (&tokenserver.Server{Issuer: "https://tokens.example", Clients: store, Keys: store, JWKSMaxAge: time.Minute, Now: clock}).Handler()
+	store := &memory{set: set, sealing: newSealingKeys(t)}
+	h := (&tokenserver.Server{
+		Issuer: "https://tokens.example", Clients: store, Keys: store, Sessions: sessionstest.NewMemory(), MaxSessions: 1,
+		Limits: limits.NewMemory(clock), JWKSMaxAge: time.Minute, Now: clock,
+	}).Handler()
 	for path, want := range map[string]int{"/oauth2/jwks": 200, "/oauth2/token": 405, "/": 404} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))

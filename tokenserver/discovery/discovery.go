@@ -9,9 +9,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/integration-operator/integration-operator/tokenserver/clientauth"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
 )
@@ -19,6 +21,9 @@ import (
 // The paths below the issuer URL.
 const (
 	PathToken               = "/oauth2/token"
+	PathIntrospection       = "/oauth2/introspect"
+	PathRevocation          = "/oauth2/revoke"
+	PathVerify              = "/verify"
 	PathJWKS                = "/oauth2/jwks"
 	PathAuthorizationServer = "/.well-known/oauth-authorization-server"
 	PathOpenIDConfiguration = "/.well-known/openid-configuration"
@@ -54,14 +59,21 @@ type Document struct {
 // metadata is the authorization server metadata of RFC 8414 section 2. There is no authorization endpoint, and so there are no
 // response types; the list is required nevertheless.
 type metadata struct {
-	Issuer             string   `json:"issuer"`
-	TokenEndpoint      string   `json:"token_endpoint"`
-	JWKSURI            string   `json:"jwks_uri"`
-	GrantTypes         []string `json:"grant_types_supported"`
-	TokenEndpointAuth  []string `json:"token_endpoint_auth_methods_supported"`
-	ResponseTypes      []string `json:"response_types_supported"`
-	SubjectTypes       []string `json:"subject_types_supported,omitempty"`
-	IDTokenSigningAlgs []string `json:"id_token_signing_alg_values_supported,omitempty"`
+	Issuer                string   `json:"issuer"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	JWKSURI               string   `json:"jwks_uri"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	TokenEndpointAuth     []string `json:"token_endpoint_auth_methods_supported"`
+	TokenEndpointAlgs     []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAlgs     []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAlgs        []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	SubjectTypes          []string `json:"subject_types_supported,omitempty"`
+	IDTokenSigningAlgs    []string `json:"id_token_signing_alg_values_supported,omitempty"`
 }
 
 // AuthorizationServer returns the document of RFC 8414 for an issuer URL without trailing slash, and the grants that work.
@@ -80,13 +92,19 @@ func OpenIDConfiguration(issuer string, grantTypes []string, maxAge time.Duratio
 }
 
 func metadataOf(issuer string, grantTypes []string) metadata {
+	proven := []string{string(oauth2.MethodBasic), string(oauth2.MethodPost), string(oauth2.MethodPrivateKeyJWT)}
+	// A public client gets and ends its users' tokens, and may not ask about tokens.
+	everybody := append(slices.Clone(proven), string(oauth2.MethodNone))
 	return metadata{
-		Issuer:            issuer,
-		TokenEndpoint:     issuer + PathToken,
-		JWKSURI:           issuer + PathJWKS,
-		GrantTypes:        grantTypes,
-		TokenEndpointAuth: []string{string(oauth2.MethodBasic), string(oauth2.MethodPost)},
-		ResponseTypes:     []string{},
+		Issuer:                issuer,
+		TokenEndpoint:         issuer + PathToken,
+		IntrospectionEndpoint: issuer + PathIntrospection,
+		RevocationEndpoint:    issuer + PathRevocation,
+		JWKSURI:               issuer + PathJWKS,
+		GrantTypes:            grantTypes,
+		TokenEndpointAuth:     everybody, IntrospectionAuth: proven, RevocationAuth: everybody,
+		TokenEndpointAlgs: clientauth.Algorithms(), IntrospectionAlgs: clientauth.Algorithms(), RevocationAlgs: clientauth.Algorithms(),
+		ResponseTypes: []string{},
 	}
 }
 

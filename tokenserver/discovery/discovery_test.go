@@ -49,9 +49,16 @@ func ask(t *testing.T, h http.Handler, method string, headers ...string) *httpte
 
 func TestDocumentsSayWhatWorksAndNothingElse(t *testing.T) {
 	grants := []string{"client_credentials"}
+	const algorithms = `["ES256","EdDSA","RS256","PS256"]`
 	const common = `{"issuer":"https://tokens.example/a","token_endpoint":"https://tokens.example/a/oauth2/token",` +
+		`"introspection_endpoint":"https://tokens.example/a/oauth2/introspect","revocation_endpoint":"https://tokens.example/a/oauth2/revoke",` +
 		`"jwks_uri":"https://tokens.example/a/oauth2/jwks","grant_types_supported":["client_credentials"],` +
-		`"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],"response_types_supported":[]`
+		`"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","private_key_jwt","none"],` +
+		`"token_endpoint_auth_signing_alg_values_supported":` + algorithms + `,` +
+		`"introspection_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","private_key_jwt"],` +
+		`"introspection_endpoint_auth_signing_alg_values_supported":` + algorithms + `,` +
+		`"revocation_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","private_key_jwt","none"],` +
+		`"revocation_endpoint_auth_signing_alg_values_supported":` + algorithms + `,"response_types_supported":[]`
 	tests := []struct {
 		name     string
 		document *Document

@@ -15,6 +15,7 @@ import (
 
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
@@ -59,8 +60,7 @@ func TestParseScope(t *testing.T) {
 }
 
 func TestAuthorize(t *testing.T) {
-	client := &clients.Client{
-		ID: "shop.sync", GrantTypes: []string{"client_credentials"},
+	policy := clients.Policy{
 		Access: []clients.Access{
 			{Audience: "https://orders", Scopes: []string{"read", "write"}},
 			{Audience: "https://stock", Scopes: []string{"read"}},
@@ -69,32 +69,31 @@ func TestAuthorize(t *testing.T) {
 	}
 	tests := []struct {
 		name         string
-		client       *clients.Client
+		policy       clients.Policy
 		scope        string
 		resources    []string
 		wantAudience []string
-		wantScope    string
+		wantScope    []string
 		wantError    *oauth2.Error
 	}{
-		{name: "nothing asked for", wantAudience: []string{"https://orders", "https://stock"}, wantScope: "read"},
-		{name: "one audience", resources: []string{"https://orders"}, wantAudience: []string{"https://orders"}, wantScope: "read write"},
+		{name: "nothing asked for", policy: policy, wantAudience: []string{"https://orders", "https://stock"}, wantScope: []string{"read"}},
 		{
-			name: "one audience and one scope", resources: []string{"https://orders"}, scope: "write write",
-			wantAudience: []string{"https://orders"}, wantScope: "write",
+			name: "one audience", policy: policy, resources: []string{"https://orders"},
+			wantAudience: []string{"https://orders"}, wantScope: []string{"read", "write"},
 		},
-		{name: "a scope that one audience lacks", scope: "write", wantError: oauth2.ErrInvalidScope},
-		{name: "a malformed scope", scope: "read  write", wantError: oauth2.ErrInvalidScope},
-		{name: "another audience", resources: []string{"https://bank"}, wantError: oauth2.ErrInvalidTarget},
-		{name: "a client without the grant", client: &clients.Client{Access: client.Access}, wantError: oauth2.ErrUnauthorizedClient},
-		{name: "a client without audience", client: &clients.Client{GrantTypes: client.GrantTypes}, wantError: oauth2.ErrServerError},
+		{
+			name: "one audience and one scope", policy: policy, resources: []string{"https://orders"}, scope: "write write",
+			wantAudience: []string{"https://orders"}, wantScope: []string{"write"},
+		},
+		{name: "a scope that one audience lacks", policy: policy, scope: "write", wantError: oauth2.ErrInvalidScope},
+		{name: "a malformed scope", policy: policy, scope: "read  write", wantError: oauth2.ErrInvalidScope},
+		{name: "another audience", policy: policy, resources: []string{"https://bank"}, wantError: oauth2.ErrInvalidTarget},
+		{name: "no audience at all", wantError: oauth2.ErrServerError},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.client == nil {
-				tt.client = client
-			}
 			request := &oauth2.Request{GrantType: "client_credentials", Scope: tt.scope, Resources: tt.resources}
-			got, err := authorize(ClientCredentials{}, &Authenticated{request: request, client: tt.client})
+			got, err := authorize(tt.policy, &Authenticated{request: request})
 			if tt.wantError != nil {
 				if err == nil || !errors.Is(err, tt.wantError) || got != nil {
 					t.Errorf("got %v, want %v", err, tt.wantError)
@@ -104,10 +103,34 @@ func TestAuthorize(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.wantAudience, got.Audience()); diff != "" || got.Scope() != tt.wantScope {
-				t.Errorf("got the scope %q, want %q; audience (-want +got):\n%s", got.Scope(), tt.wantScope, diff)
+			if diff := cmp.Diff(tt.wantAudience, got.Audience()); diff != "" {
+				t.Errorf("audience (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.wantScope, got.Scope()); diff != "" {
+				t.Errorf("scope (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What a refresh may get is what the login got, as far as it is granted now.
+func TestPolicyOfASession(t *testing.T) {
+	session := &sessions.Session{Audiences: []string{"https://orders", "https://gone"}, Scopes: []string{"read", "write"}}
+	now := clients.Policy{
+		Access: []clients.Access{
+			{Audience: "https://orders", Scopes: []string{"read", "admin"}},
+			{Audience: "https://stock", Scopes: []string{"read", "write"}},
+		},
+		DefaultScopes: []string{"admin"},
+	}
+	want := clients.Policy{
+		Access: []clients.Access{{Audience: "https://orders", Scopes: []string{"read"}}}, DefaultScopes: []string{"read", "write"},
+	}
+	if diff := cmp.Diff(want, policyOf(session, now)); diff != "" {
+		t.Errorf("policy (-want +got):\n%s", diff)
+	}
+	if got := policyOf(session, clients.Policy{}); len(got.Access) != 0 {
+		t.Errorf("a session without remaining audience: %+v", got)
 	}
 }
 
@@ -119,6 +142,7 @@ func TestAsError(t *testing.T) {
 	}{
 		{"an error for the client stays what it is", fmt.Errorf("wrapped: %w", oauth2.ErrInvalidScope), oauth2.ErrInvalidScope},
 		{"a key that is not there yet", fmt.Errorf("sign: %w", tokens.ErrNoActiveKey), oauth2.ErrTemporarilyUnavailable},
+		{"a store that is away", fmt.Errorf("get: %w", sessions.ErrUnavailable), oauth2.ErrTemporarilyUnavailable},
 		{"anything else", context.Canceled, oauth2.ErrServerError},
 	}
 	for _, tt := range tests {
@@ -131,13 +155,19 @@ func TestAsError(t *testing.T) {
 }
 
 func TestRender(t *testing.T) {
-	token := tokens.AccessToken{Token: "aa.bb.cc", Lifetime: 90 * time.Second}
-	for scope, want := range map[string]string{
-		"":    `{"access_token":"aa.bb.cc","token_type":"Bearer","expires_in":90}`,
-		"a b": `{"access_token":"aa.bb.cc","token_type":"Bearer","expires_in":90,"scope":"a b"}`,
+	access := tokens.AccessToken{Token: "aa.bb.cc", Lifetime: 90 * time.Second}
+	for _, tt := range []struct {
+		name, refresh, scope, want string
+	}{
+		{"a token without scope", "", "", `{"access_token":"aa.bb.cc","token_type":"Bearer","expires_in":90}`},
+		{"a token with scopes", "", "a b", `{"access_token":"aa.bb.cc","token_type":"Bearer","expires_in":90,"scope":"a b"}`},
+		{
+			"a token with a refresh token", "rr", "a",
+			`{"access_token":"aa.bb.cc","token_type":"Bearer","expires_in":90,"refresh_token":"rr","scope":"a"}`,
+		},
 	} {
-		if got, err := render(token, scope); err != nil || string(got) != want {
-			t.Errorf("got %s (%v), want %s", got, err, want)
+		if got, err := render(Issued{Access: access, RefreshToken: tt.refresh}, tt.scope); err != nil || string(got) != tt.want {
+			t.Errorf("%s: got %s (%v), want %s", tt.name, got, err, tt.want)
 		}
 	}
 }

@@ -4,41 +4,51 @@
 package grants
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/integration-operator/integration-operator/tokenserver/audit"
+	"github.com/integration-operator/integration-operator/tokenserver/clientauth"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/limits"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
 // Why requests are refused, for the log. None of them holds anything from the request.
 var (
-	errNoCredentials    = errors.New("the client presented no secret")
-	errUnknownClient    = errors.New("the client is unknown")
-	errWrongSecret      = errors.New("the client secret is wrong")
-	errSuspended        = errors.New("the client is suspended")
 	errGrantNotGranted  = errors.New("the client was not granted this grant_type")
-	errAudienceRefused  = errors.New("a resource is not among the client's audiences")
+	errAudienceRefused  = errors.New("a resource is not among the audiences that the request may name")
 	errNoAudience       = errors.New("the client has no audience")
 	errScopeMalformed   = errors.New("the scope is malformed")
 	errScopeNotGranted  = errors.New("a scope is not granted for each of the audiences")
 	errGrantUnsupported = errors.New("there is no such grant_type")
 )
 
-// keyRetryAfter is when to ask again for a signing key that is being made.
-const keyRetryAfter = 5 * time.Second
+const (
+	// keyRetryAfter is when to ask again for a key that is being made, and storeRetryAfter for a session store that is away.
+	keyRetryAfter   = 5 * time.Second
+	storeRetryAfter = 5 * time.Second
+
+	statusTooManyRequests = http.StatusTooManyRequests
+	// unknownGrant stands for every grant_type that there is not, as what a request says becomes neither a label nor a log line.
+	unknownGrant = "unknown"
+)
 
 // A Handler is the token endpoint (RFC 6749 section 3.2). All its fields are needed but Observe.
 type Handler struct {
-	// Clients finds the clients.
-	Clients Clients
-	// Keys has the signing keys.
+	// Authenticator checks who the client is.
+	Authenticator *clientauth.Authenticator
+	// Sources tells where a request comes from.
+	Sources limits.Sources
+	// Keys has the keys that tokens are made with.
 	Keys Keys
 	// Grants are the grants that there are.
 	Grants []Grant
@@ -46,24 +56,45 @@ type Handler struct {
 	Issuer string
 	// Now is the clock.
 	Now func() time.Time
-	// Log gets one line a request, without secrets and tokens.
-	Log *slog.Logger
+	// Audit gets one line a request, without secrets and tokens.
+	Audit *audit.Recorder
 	// Observe is told the grant, the result and the duration of each request. All that it is told comes from the code, never
 	// from a request.
 	Observe func(grant, result string, took time.Duration)
 }
 
+// An exchange is what happened to one request, for the audit log and the metrics.
+type exchange struct {
+	source  netip.Addr
+	request *oauth2.Request
+	grant   Grant
+	caller  *clientauth.Caller
+	user    string
+	issued  Issued
+	reply   []byte
+}
+
+// grantType returns the grant_type if there is such a grant.
+func (x *exchange) grantType() string {
+	if x.grant == nil {
+		return unknownGrant
+	}
+	return x.grant.Type()
+}
+
 // ServeHTTP serves a token request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.Now()
-	var x exchange
-	result := resultOK
-	if err := h.exchange(w, r, &x); err != nil {
+	x := exchange{source: h.Sources.Of(r)}
+	result := audit.ResultOK
+	err := h.exchange(w, r, &x)
+	if err != nil {
 		result = err.Code()
-		h.logRefusal(r, &x, err)
+	}
+	h.record(r.Context(), &x, err)
+	if err != nil {
 		oauth2.WriteError(w, err)
 	} else {
-		h.logIssue(r, &x)
 		oauth2.WriteJSON(w, http.StatusOK, x.reply)
 	}
 	if h.Observe != nil {
@@ -82,21 +113,29 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, x *exchange) 
 		return oauth2.ErrUnsupportedGrantType.WithCause(errGrantUnsupported).
 			WithDescription("the grant_type is not supported: use one of " + h.grantTypes())
 	}
-	authenticated, err := h.authenticate(request)
+	caller, err := h.Authenticator.Authenticate(r.Context(), x.source, request.Credentials)
 	if err != nil {
 		return err
 	}
-	authorized, err := authorize(x.grant, authenticated)
-	if err != nil {
-		return err
+	x.caller = caller
+	if !caller.Client().MayUse(x.grant.Type()) {
+		return oauth2.ErrUnauthorizedClient.WithCause(errGrantNotGranted)
 	}
-	issuer := tokens.Issuer{URL: h.Issuer, Keys: h.Keys.Keys(), Now: h.Now}
-	token, failure := x.grant.Issue(r.Context(), &issuer, authorized)
+	authenticated := &Authenticated{request: request, caller: caller, source: x.source}
+	offer, failure := x.grant.Begin(r.Context(), authenticated)
 	if failure != nil {
 		return asError(failure)
 	}
-	x.client, x.tokenID = authorized.client, token.ID
-	x.reply, err = render(token, authorized.scope)
+	x.user = offer.User()
+	authorized, err := authorize(offer.Policy(), authenticated)
+	if err != nil {
+		return err
+	}
+	issuer := tokens.Issuer{URL: h.Issuer, Keys: h.Keys.Keys(), Sealing: h.Keys.SealingKeys(), Now: h.Now}
+	if x.issued, failure = offer.Issue(r.Context(), &issuer, authorized); failure != nil {
+		return asError(failure)
+	}
+	x.reply, err = render(x.issued, strings.Join(authorized.scope, " "))
 	return err
 }
 
@@ -119,33 +158,8 @@ func (h *Handler) grantTypes() string {
 	return strings.Join(names, ", ")
 }
 
-// authenticate checks the credentials (RFC 6749 section 2.3). An unknown client, a wrong secret and a suspended client look
-// alike from outside, in the reply and in the time that it takes.
-func (h *Handler) authenticate(r *oauth2.Request) (*Authenticated, *oauth2.Error) {
-	if r.Credentials.Method == oauth2.MethodNone {
-		return nil, oauth2.ErrInvalidClient.WithCause(errNoCredentials).WithDescription(
-			"send the client's credentials by HTTP Basic, or as client_id and client_secret in the body")
-	}
-	client, ok := h.Clients.Client(r.Credentials.ClientID)
-	secret := r.Credentials.Secret.Reveal()
-	switch {
-	case !ok:
-		clients.AuthenticateUnknown(secret)
-		return nil, oauth2.ErrInvalidClient.WithCause(errUnknownClient)
-	case !client.Authenticate(secret):
-		return nil, oauth2.ErrInvalidClient.WithCause(errWrongSecret)
-	case client.Suspended:
-		return nil, oauth2.ErrInvalidClient.WithCause(errSuspended)
-	}
-	return &Authenticated{request: r, client: client}, nil
-}
-
-// authorize decides what the request gets: the grant, the audiences (RFC 8707) and the scopes (RFC 6749 section 3.3).
-func authorize(g Grant, r *Authenticated) (*Authorized, *oauth2.Error) {
-	if !r.client.MayUse(g.Type()) {
-		return nil, oauth2.ErrUnauthorizedClient.WithCause(errGrantNotGranted)
-	}
-	policy := g.Policy(r)
+// authorize decides what the request gets of the policy: the audiences (RFC 8707) and the scopes (RFC 6749 section 3.3).
+func authorize(policy clients.Policy, r *Authenticated) (*Authorized, *oauth2.Error) {
 	chosen, refused, ok := policy.ChooseAccess(r.request.Resources)
 	if !ok {
 		return nil, oauth2.ErrInvalidTarget.WithCause(errAudienceRefused).
@@ -168,7 +182,7 @@ func authorize(g Grant, r *Authenticated) (*Authorized, *oauth2.Error) {
 	for i := range chosen {
 		audience[i] = chosen[i].Audience
 	}
-	return &Authorized{Authenticated: *r, audience: audience, scope: strings.Join(scopes, " ")}, nil
+	return &Authorized{Authenticated: *r, audience: audience, scope: scopes}, nil
 }
 
 // parseScope splits a scope parameter (RFC 6749 section 3.3) and folds duplicates; false if it is malformed.
@@ -210,21 +224,50 @@ func asError(err error) *oauth2.Error {
 		return public
 	case errors.Is(err, tokens.ErrNoActiveKey):
 		return oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(keyRetryAfter)
+	case errors.Is(err, sessions.ErrUnavailable):
+		return oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(storeRetryAfter)
 	default:
 		return oauth2.ErrServerError.WithCause(err)
 	}
 }
 
 // render returns the body of a success (RFC 6749 section 5.1).
-func render(token tokens.AccessToken, scope string) ([]byte, *oauth2.Error) {
-	body, err := json.Marshal(struct { //nolint:gosec // the token is the reply
-		AccessToken string `json:"access_token"`
-		TokenType   string `json:"token_type"`
-		ExpiresIn   int64  `json:"expires_in"`
-		Scope       string `json:"scope,omitempty"`
-	}{token.Token, "Bearer", int64(token.Lifetime / time.Second), scope})
+func render(issued Issued, scope string) ([]byte, *oauth2.Error) {
+	body, err := json.Marshal(struct { //nolint:gosec // the tokens are the reply
+		AccessToken  string `json:"access_token"`
+		TokenType    string `json:"token_type"`
+		ExpiresIn    int64  `json:"expires_in"`
+		RefreshToken string `json:"refresh_token,omitempty"`
+		Scope        string `json:"scope,omitempty"`
+	}{issued.Access.Token, "Bearer", int64(issued.Access.Lifetime / time.Second), issued.RefreshToken, scope})
 	if err != nil {
 		return nil, oauth2.ErrServerError.WithCause(err)
 	}
 	return body, nil
+}
+
+// record writes the audit line of a request. A description that quotes the request has a cause that does not, and then the cause
+// alone is logged. Names are logged only of clients and users that exist.
+func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) {
+	e := audit.Event{
+		Action: audit.Issue, Result: audit.ResultOK, Status: http.StatusOK, Grant: x.grantType(), User: x.user,
+		TokenID: x.issued.Access.ID, SessionID: x.issued.SessionID, Source: x.source.String(),
+	}
+	if e.Grant == grantRefreshToken {
+		e.Action = audit.Refresh
+	}
+	if err != nil {
+		e.Action, e.Result, e.Status, e.Cause = audit.Refuse, err.Code(), err.Status(), err.Description()
+		if cause := err.Unwrap(); cause != nil {
+			e.Cause = cause.Error()
+		}
+		e.TokenID, e.SessionID = "", ""
+	}
+	switch {
+	case x.caller != nil:
+		e.Client, e.Integration = x.caller.Client().ID, x.caller.Client().Namespace+"/"+x.caller.Client().Name
+	case x.request != nil:
+		h.Authenticator.Name(&e, x.request.Credentials)
+	}
+	h.Audit.Record(ctx, e)
 }
