@@ -58,15 +58,21 @@ func TestStatusNamesTheEndpointsThatDiscoveryNames(t *testing.T) {
 	intg := apply(t, orderSync(newNamespace(t)))
 	hc := httpClient(t, credentialsOf(t, intg)["ca.crt"], "", nil)
 	var published struct {
-		Issuer string `json:"issuer"`
-		Token  string `json:"token_endpoint"`
-		JWKS   string `json:"jwks_uri"`
+		Issuer        string `json:"issuer"`
+		Token         string `json:"token_endpoint"`
+		Introspection string `json:"introspection_endpoint"`
+		Revocation    string `json:"revocation_endpoint"`
+		JWKS          string `json:"jwks_uri"`
 	}
 	status, body := get(t, hc, intg.Status.Endpoints.Issuer+"/.well-known/oauth-authorization-server")
 	if err := json.Unmarshal([]byte(body), &published); err != nil {
 		t.Fatalf("status %d: %v", status, err)
 	}
-	if got := *intg.Status.Endpoints; got != (v1alpha1.Endpoints{Issuer: published.Issuer, Token: published.Token, JWKS: published.JWKS}) {
+	want := v1alpha1.Endpoints{
+		Issuer: published.Issuer, Token: published.Token, Introspection: published.Introspection, Revocation: published.Revocation,
+		JWKS: published.JWKS, Verify: published.Issuer + "/verify", // which has no place in the metadata
+	}
+	if got := *intg.Status.Endpoints; got != want {
 		t.Errorf("status.endpoints %+v, discovery %+v", got, published)
 	}
 }

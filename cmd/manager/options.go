@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/validation"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions/valkey"
 )
 
 // minSigningKeyRotation leaves a key time to sign after it was published for twice the JWKS' max-age.
@@ -48,6 +50,18 @@ type Options struct {
 	SigningKeyRotation time.Duration
 	// ShutdownDelay is how long the token server goes on after it reported itself unready.
 	ShutdownDelay time.Duration
+	// SessionStore is where logins and revoked tokens are kept: sessionStoreKubernetes or sessionStoreValkey.
+	SessionStore string
+	// Valkey says how to reach the server of sessionStoreValkey.
+	Valkey valkey.Options
+	// RefreshTokenGrace is how long a redeemed refresh token may be presented once more by a client that lost the reply.
+	RefreshTokenGrace time.Duration
+	// MaxSessions is how many logins an Integration may have at a time.
+	MaxSessions int
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// AllowLocalJWKSURI lets spec.credentials.jwksURI point to loopback and link-local addresses.
+	AllowLocalJWKSURI bool
 	// Kubeconfig is a path; empty means the environment's.
 	Kubeconfig string
 	// LogLevel is the least level that is logged.
@@ -60,7 +74,7 @@ type Options struct {
 // flag.ErrHelp then; every other error says which flag to correct, and how.
 func ParseOptions(args []string, getenv func(string) string, out io.Writer) (Options, error) {
 	var o Options
-	var namespaces string
+	var namespaces, trustedProxies string
 	fs := flag.NewFlagSet("manager", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
@@ -87,6 +101,12 @@ func ParseOptions(args []string, getenv func(string) string, out io.Writer) (Opt
 		fmt.Sprintf("How long a signing key signs before the next one takes over; at least %s.", minSigningKeyRotation))
 	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second,
 		"How long the token server goes on serving after it reported itself unready, so that load balancers notice first.")
+	o.sessionFlags(fs)
+	fs.StringVar(&trustedProxies, "trusted-proxies", "",
+		"A comma-separated `list` of networks, such as 10.0.0.0/8, whose X-Forwarded-For header tells where a request comes from. Failed logins "+
+			"are limited by source address, so name the ingress controller's network here.")
+	fs.BoolVar(&o.AllowLocalJWKSURI, "allow-local-jwks-uri", false,
+		"Let spec.credentials.jwksURI point to loopback and link-local addresses. Only for trying things out.")
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", "",
 		"The `path` of a kubeconfig. The default is $KUBECONFIG, the pod's service account or ~/.kube/config.")
 	fs.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "The least `level` to log: DEBUG, INFO, WARN or ERROR.")
@@ -100,6 +120,10 @@ func ParseOptions(args []string, getenv func(string) string, out io.Writer) (Opt
 		if name = strings.TrimSpace(name); name != "" && !slices.Contains(o.Namespaces, name) {
 			o.Namespaces = append(o.Namespaces, name)
 		}
+	}
+	var err error
+	if o.TrustedProxies, err = parsePrefixes(trustedProxies); err != nil {
+		return Options{}, err
 	}
 	return o, o.Validate()
 }
@@ -130,7 +154,7 @@ func (o *Options) Validate() error {
 	if o.ShutdownDelay < 0 || o.ShutdownDelay > maxShutdownDelay {
 		errs = append(errs, fmt.Errorf("--shutdown-delay=%s is out of range: write 0s to %s", o.ShutdownDelay, maxShutdownDelay))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.validateSessions()...)...)
 }
 
 func (o *Options) validateIssuer() error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/integration-operator/integration-operator/tokenserver/sessions/valkey"
 )
 
 // parseOptions reads flags in an environment that has only what is given.
@@ -28,12 +31,13 @@ func TestDefaultOptions(t *testing.T) {
 	want := Options{
 		IssuerURL: "https://tokens.example.com", TokenBindAddress: ":8443", MetricsBindAddress: ":8080", HealthProbeBindAddress: ":8081",
 		OperatorNamespace: "integration-operator-system", SigningKeyRotation: 720 * time.Hour, ShutdownDelay: 5 * time.Second,
+		SessionStore: "kubernetes", MaxSessions: 1000,
 	}
 	got, out, err := parseOptions(nil, "--issuer-url=https://tokens.example.com")
 	if err != nil || out != "" {
 		t.Fatalf("got error %v and output %q", err, out)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 	if !got.selfMadeCertificate() {
@@ -46,15 +50,20 @@ func TestEveryOptionCanBeChosen(t *testing.T) {
 		IssuerURL: "http://localhost:8443/idp", TokenBindAddress: "127.0.0.1:1", MetricsBindAddress: "0", HealthProbeBindAddress: "[::1]:3",
 		LeaderElect: true, Namespaces: []string{"shop", "stock"}, OperatorNamespace: "operators", InsecureHTTP: true,
 		SigningKeyRotation: 20 * time.Minute, ShutdownDelay: 30 * time.Second, Kubeconfig: "/k", LogLevel: slog.LevelDebug,
+		SessionStore: "valkey", RefreshTokenGrace: 10 * time.Second, MaxSessions: 50, AllowLocalJWKSURI: true,
+		Valkey:         valkey.Options{URL: "rediss://operator@cache.example:6380/3", PasswordFile: "/p", CAFile: "/ca"},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
 	}
 	got, _, err := parseOptions(map[string]string{"POD_NAMESPACE": "elsewhere"},
 		"--issuer-url=http://localhost:8443/idp", "--token-bind-address=127.0.0.1:1", "--metrics-bind-address=0",
 		"--health-probe-bind-address=[::1]:3", "--leader-elect", "--namespaces=shop, stock,,shop", "--operator-namespace=operators",
-		"--insecure-http", "--signing-key-rotation=20m", "--shutdown-delay=30s", "--kubeconfig=/k", "--log-level=DEBUG")
+		"--insecure-http", "--signing-key-rotation=20m", "--shutdown-delay=30s", "--kubeconfig=/k", "--log-level=DEBUG",
+		"--session-store=valkey", "--valkey-url=rediss://operator@cache.example:6380/3", "--valkey-password-file=/p", "--valkey-ca-file=/ca",
+		"--refresh-token-grace=10s", "--max-sessions=50", "--trusted-proxies=10.1.2.3/8, 192.0.2.7", "--allow-local-jwks-uri")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 	if got.selfMadeCertificate() {
@@ -109,6 +118,18 @@ func TestWrongOptionsSayWhatToWrite(t *testing.T) {
 		{"A level that is none.", []string{issuer, "--log-level=LOUD"}, []string{"log-level", "LOUD"}},
 		{"A flag that does not exist.", []string{issuer, "--issuer"}, []string{"issuer"}},
 		{"An argument.", []string{issuer, "serve"}, []string{`"serve"`, "flag"}},
+		{"A store that there is not.", []string{issuer, "--session-store=etcd"}, []string{"--session-store=etcd", "valkey"}},
+		{"Valkey without a URL.", []string{issuer, "--session-store=valkey"}, []string{"--session-store=valkey", "URL is missing"}},
+		{
+			"A password in the URL.",
+			[]string{issuer, "--session-store=valkey", "--valkey-url=valkeys://u:hunter2@cache.example"},
+			[]string{"file", "password"},
+		},
+		{"A URL without its store.", []string{issuer, "--valkey-url=valkey://cache.example"}, []string{"--session-store=valkey"}},
+		{"A grace period that is too long.", []string{issuer, "--refresh-token-grace=61s"}, []string{"--refresh-token-grace=1m1s", "1m0s"}},
+		{"A negative grace period.", []string{issuer, "--refresh-token-grace=-1s"}, []string{"--refresh-token-grace=-1s"}},
+		{"No sessions at all.", []string{issuer, "--max-sessions=0"}, []string{"--max-sessions=0", "100000"}},
+		{"A proxy that is none.", []string{issuer, "--trusted-proxies=10.0.0.0/8,ingress"}, []string{"--trusted-proxies", `"ingress"`}},
 		{
 			"Several at once.",
 			[]string{"--shutdown-delay=-1s", "--signing-key-rotation=1s", "--metrics-bind-address=x"},
@@ -141,9 +162,11 @@ func TestHelpDocumentsEveryOption(t *testing.T) {
 	flags := []string{
 		"issuer-url", "token-bind-address", "metrics-bind-address", "health-probe-bind-address", "leader-elect", "namespaces",
 		"operator-namespace", "tls-cert-dir", "insecure-http", "signing-key-rotation", "shutdown-delay", "kubeconfig", "log-level",
+		"session-store", "valkey-url", "valkey-password-file", "valkey-ca-file", "refresh-token-grace", "max-sessions", "trusted-proxies",
+		"allow-local-jwks-uri",
 	}
-	// The clock is no option of the command line's.
-	if got := reflect.TypeFor[Options]().NumField() - 1; got != len(flags) {
+	// The clock is no option of the command line's, and those of Valkey are three.
+	if got := reflect.TypeFor[Options]().NumField() - 2 + 3; got != len(flags) {
 		t.Errorf("%d options and %d documented flags", got, len(flags))
 	}
 	documented := regexp.MustCompile(`(?m)^  -([a-z-]+)( [a-zA-Z]+)?\n    \t(.+)$`).FindAllStringSubmatch(help, -1)

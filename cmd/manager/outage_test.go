@@ -133,7 +133,7 @@ func TestKillNineLeavesNothingHalfMade(t *testing.T) {
 	t.Cleanup(func() {
 		_ = admin.DeleteAllOf(context.WithoutCancel(t.Context()), &v1alpha1.Integration{}, client.InNamespace(namespace))
 	})
-	random := rand.New(rand.NewPCG(1, uint64(metav1.Now().UnixNano()))) //nolint:gosec // When to kill is no secret.
+	random := rand.New(rand.NewPCG(1, uint64(metav1.Now().UnixNano())))
 	for kill := range kills {
 		r := startReplica(t, issuer, bind)
 		// Kill when a number of Secrets has come since, one at random: the manager is at work just then. The last ones come after

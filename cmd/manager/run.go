@@ -28,13 +28,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/controllers"
-	"github.com/integration-operator/integration-operator/tokenserver"
-	"github.com/integration-operator/integration-operator/tokenserver/certificates"
 	"github.com/integration-operator/integration-operator/tokenserver/kubestore"
 )
 
@@ -66,10 +63,11 @@ func run(ctx context.Context, o Options, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := addTokenServer(ctx, mgr, o, log); err != nil {
+	cleaner, err := addTokenServer(ctx, mgr, o, log)
+	if err != nil {
 		return err
 	}
-	lead := func(ctx context.Context) error { return lead(ctx, mgr, o) }
+	lead := func(ctx context.Context) error { return lead(ctx, mgr, o, cleaner) }
 	var controllerHalf manager.Runnable = everyReplica(lead)
 	if o.LeaderElect {
 		controllerHalf = &leaderLoop{config: kubeconfig, namespace: o.OperatorNamespace, log: log, lead: lead}
@@ -153,49 +151,9 @@ func newManager(ctx context.Context, kubeconfig *rest.Config, o Options) (ctrl.M
 	return mgr, mgr.AddHealthzCheck("ping", healthz.Ping)
 }
 
-// addTokenServer adds the token server with its readiness check and metrics.
-func addTokenServer(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.Logger) error {
-	store, err := kubestore.New(ctx, mgr.GetCache(), kubestore.Options{
-		OperatorNamespace: o.OperatorNamespace, ServingCertificate: o.selfMadeCertificate(), Log: log,
-	})
-	if err != nil {
-		return err
-	}
-	serverMetrics := tokenserver.NewMetrics(store.Len, store, o.Now)
-	if err := metrics.Registry.Register(serverMetrics); err != nil {
-		return fmt.Errorf("register the token server's metrics: %w", err)
-	}
-	context.AfterFunc(ctx, func() { metrics.Registry.Unregister(serverMetrics) })
-
-	server := &tokenserver.Server{
-		Issuer: o.IssuerURL, Clients: store, Keys: store, JWKSMaxAge: v1alpha1.JWKSMaxAge, Now: o.Now, Log: log, Metrics: serverMetrics,
-	}
-	runnable := &tokenserver.Runnable{
-		Handler: server.Handler(), BindAddress: o.TokenBindAddress, Ready: store.Ready, ShutdownDelay: o.ShutdownDelay,
-		Insecure: o.InsecureHTTP, Log: log,
-	}
-	switch {
-	case o.TLSCertDir != "":
-		directory, err := certificates.NewDirectory(o.TLSCertDir, 0)
-		if err != nil {
-			return err
-		}
-		if err := mgr.Add(directory); err != nil {
-			return fmt.Errorf("add the certificate directory: %w", err)
-		}
-		runnable.GetCertificate = directory.GetCertificate
-	case o.selfMadeCertificate():
-		runnable.GetCertificate = store.GetCertificate
-	}
-	if err := mgr.Add(runnable); err != nil {
-		return fmt.Errorf("add the token server: %w", err)
-	}
-	return mgr.AddReadyzCheck("token-server", runnable.ReadyCheck)
-}
-
 // lead runs the controllers until ctx is done, in a manager of their own that borrows the shared one's cache and client: controllers
 // cannot be started twice, and a replica may lead twice.
-func lead(ctx context.Context, shared ctrl.Manager, o Options) error {
+func lead(ctx context.Context, shared ctrl.Manager, o Options, cleaner manager.Runnable) error {
 	mgr, err := ctrl.NewManager(shared.GetConfig(), ctrl.Options{
 		Scheme:         shared.GetScheme(),
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return shared.GetRESTMapper(), nil },
@@ -234,7 +192,7 @@ func lead(ctx context.Context, shared ctrl.Manager, o Options) error {
 	keys := &controllers.SigningKeyReconciler{
 		Client: mgr.GetClient(), Recorder: recorder, OperatorNamespace: o.OperatorNamespace, RotateEvery: o.SigningKeyRotation, Now: o.Now,
 	}
-	if err := errors.Join(integrations.SetupWithManager(mgr), keys.SetupWithManager(mgr)); err != nil {
+	if err := errors.Join(integrations.SetupWithManager(mgr), keys.SetupWithManager(mgr), mgr.Add(cleaner)); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

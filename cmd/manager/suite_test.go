@@ -38,6 +38,8 @@ var (
 	managerConfig *rest.Config
 	// managerKubeconfig is the path of a kubeconfig for the same identity.
 	managerKubeconfig string
+	// adminKubeconfig is the path of a kubeconfig for admin.
+	adminKubeconfig string
 )
 
 func TestMain(m *testing.M) {
@@ -94,7 +96,7 @@ func prepare(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	adminKubeconfig := filepath.Join(dir, "admin.kubeconfig")
+	adminKubeconfig = filepath.Join(dir, "admin.kubeconfig")
 	if err := os.WriteFile(adminKubeconfig, plane.KubeConfig, 0o600); err != nil {
 		return err
 	}

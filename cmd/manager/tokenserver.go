@@ -1,0 +1,130 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver"
+	"github.com/integration-operator/integration-operator/tokenserver/certificates"
+	"github.com/integration-operator/integration-operator/tokenserver/clientauth/jwks"
+	"github.com/integration-operator/integration-operator/tokenserver/kubestore"
+	"github.com/integration-operator/integration-operator/tokenserver/limits"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions/valkey"
+)
+
+// sweepEvery is how often the leader removes what has expired.
+const sweepEvery = time.Minute
+
+// addTokenServer adds the token server with its readiness check and metrics. It returns what the leader runs beside the controllers:
+// the clean-up of sessions.
+func addTokenServer(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.Logger) (manager.Runnable, error) {
+	store, err := kubestore.New(ctx, mgr.GetCache(), kubestore.Options{
+		OperatorNamespace: o.OperatorNamespace, ServingCertificate: o.selfMadeCertificate(), Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	serverMetrics := tokenserver.NewMetrics(store.Len, store, o.Now)
+	if err := metrics.Registry.Register(serverMetrics); err != nil {
+		return nil, fmt.Errorf("register the token server's metrics: %w", err)
+	}
+	context.AfterFunc(ctx, func() { metrics.Registry.Unregister(serverMetrics) })
+
+	kept, err := newSessionStore(ctx, mgr, o, log)
+	if err != nil {
+		return nil, err
+	}
+	server := &tokenserver.Server{
+		Issuer: o.IssuerURL, Clients: store, Keys: store, Sessions: kept, RefreshGrace: o.RefreshTokenGrace, MaxSessions: o.MaxSessions,
+		Limits: limits.Observed(kept.limiter, serverMetrics.CountLimited), Sources: limits.Sources{Trusted: o.TrustedProxies},
+		KeySource:  jwks.New(jwks.Options{AllowLocal: o.AllowLocalJWKSURI, Now: o.Now}),
+		JWKSMaxAge: v1alpha1.JWKSMaxAge, Now: o.Now, Log: log, Metrics: serverMetrics,
+	}
+	synced := func() bool { return store.Synced() && kept.synced() }
+	ready := func() error {
+		if err := store.Ready(); err != nil {
+			return err
+		}
+		if !kept.synced() {
+			return errors.New("wait for Kubernetes: the sessions are not synced")
+		}
+		return nil
+	}
+	if err := addListener(mgr, o, log, store, ready, server); err != nil {
+		return nil, err
+	}
+	return &sessions.Cleaner{
+		Store: kept, Clients: store, Keys: store, Ready: synced, Every: sweepEvery, Now: o.Now, Log: log,
+	}, nil
+}
+
+// A sessionStore is where sessions are kept, with what comes with it.
+type sessionStore struct {
+	sessions.Store
+	// limiter counts failed attempts: for all replicas where the store is made for that.
+	limiter limits.Limiter
+	// synced reports whether the store knows what there was when the process started.
+	synced func() bool
+}
+
+// newSessionStore returns the store that the options choose.
+func newSessionStore(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.Logger) (sessionStore, error) {
+	memory := limits.NewMemory(o.Now)
+	if o.SessionStore == sessionStoreValkey {
+		kept, err := valkey.New(ctx, o.Valkey)
+		if err != nil {
+			return sessionStore{}, err
+		}
+		context.AfterFunc(ctx, kept.Close)
+		limiter := limits.NewValkey(kept.Client(), memory, o.Now)
+		return sessionStore{Store: kept, limiter: limiter, synced: func() bool { return true }}, nil
+	}
+	live, err := kubestore.LiveClient(mgr.GetConfig())
+	if err != nil {
+		return sessionStore{}, err
+	}
+	kept, err := kubestore.NewSessions(ctx, mgr.GetCache(), live, kubestore.SessionsOptions{Now: o.Now, Log: log})
+	if err != nil {
+		return sessionStore{}, err
+	}
+	return sessionStore{Store: kept, limiter: memory, synced: kept.Synced}, nil
+}
+
+// addListener adds what serves the token server on its port.
+func addListener(
+	mgr ctrl.Manager, o Options, log *slog.Logger, store *kubestore.Store, ready func() error, server *tokenserver.Server,
+) error {
+	runnable := &tokenserver.Runnable{
+		Handler: server.Handler(), BindAddress: o.TokenBindAddress, Ready: ready, ShutdownDelay: o.ShutdownDelay,
+		Insecure: o.InsecureHTTP, Log: log,
+	}
+	switch {
+	case o.TLSCertDir != "":
+		directory, err := certificates.NewDirectory(o.TLSCertDir, 0)
+		if err != nil {
+			return err
+		}
+		if err := mgr.Add(directory); err != nil {
+			return fmt.Errorf("add the certificate directory: %w", err)
+		}
+		runnable.GetCertificate = directory.GetCertificate
+	case o.selfMadeCertificate():
+		runnable.GetCertificate = store.GetCertificate
+	}
+	if err := mgr.Add(runnable); err != nil {
+		return fmt.Errorf("add the token server: %w", err)
+	}
+	return mgr.AddReadyzCheck("token-server", runnable.ReadyCheck)
+}
