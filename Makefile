@@ -67,6 +67,10 @@ build: ## Build bin/manager.
 test: controlplane ## Run every test against the embedded control plane; ARGS goes to go test.
 	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -p 2 -timeout 20m $(RACE) $(ARGS) ./...
 
+.PHONY: fuzz
+fuzz: ## Run each fuzzer for FUZZTIME (10s), beyond the corpus that make test runs.
+	@hack/fuzz/run.sh $(or $(FUZZTIME),10s)
+
 .PHONY: bench
 bench: ## Measure the token server beside a bare handler.
 	go run ./tokenserver/bench
@@ -86,7 +90,7 @@ generate: $(CONTROLLER_GEN) ## Generate the deepcopy functions.
 .PHONY: manifests
 manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the manager's RBAC from their markers.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
-	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... output:rbac:dir=config/rbac
+	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... paths=./cmd/... paths=./tokenserver/... output:rbac:dir=config/rbac
 
 .PHONY: verify
 verify: generate manifests controlplane ## Check that everything generated is up to date and committed.

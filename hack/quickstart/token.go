@@ -57,7 +57,7 @@ It all runs on in the background. What to do next, from this folder:
   . %[1]s                        # KUBECONFIG, TOKEN_SERVER_URL, CA_FILE, and kubectl on the PATH
   kubectl get integrations -A
   kubectl get secret %[2]s -n %[3]s -o yaml
-  kubectl apply --server-side -f config/samples/integration_every_field.yaml
+  hack/docs/run.sh docs/logins.md      # log in, refresh, ask about a token, revoke
   curl --cacert "$CA_FILE" "$TOKEN_SERVER_URL/.well-known/openid-configuration"
   curl %[4]s
 

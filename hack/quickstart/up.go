@@ -176,12 +176,22 @@ func waitReady(ctx context.Context, l layout, s *state) error {
 }
 
 func ready(ctx context.Context, l layout, s *state) error {
-	// Only the samples: what else there is may be meant to be stuck.
+	// Only the sample Integrations: what else there is may be meant to be stuck.
 	samples, err := kubectl(ctx, l, nil, "kustomize", l.config("samples"))
 	if err != nil {
 		return err
 	}
-	if _, err := kubectl(ctx, l, bytes.NewReader(samples), "wait", "--for=condition=Ready", "--timeout=3s", "-f", "-"); err != nil {
+	names, err := kubectl(ctx, l, bytes.NewReader(samples), "get", "-f", "-", "-o", "name")
+	if err != nil {
+		return err
+	}
+	wait := []string{"wait", "-n", namespace, "--for=condition=Ready", "--timeout=3s"}
+	for name := range strings.FieldsSeq(string(names)) {
+		if strings.HasPrefix(name, "integration.") {
+			wait = append(wait, name)
+		}
+	}
+	if _, err := kubectl(ctx, l, nil, wait...); err != nil {
 		return err
 	}
 	return get(ctx, l.readyURL(s))
