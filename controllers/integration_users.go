@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -70,19 +71,17 @@ func judgeUsers(intg client.ObjectKey, found []userSecret) error {
 	var messages []string
 	var stuck, pending string
 	unseen := false
-	holders := map[string]string{} // The Secret by the username in it.
-	for _, f := range found {
-		reason, message := f.problem(intg, holders)
-		switch reason {
+	for i, p := range userProblems(intg, found) {
+		switch p.reason {
 		case "":
 			continue
 		case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretPending:
-			pending = cmp.Or(pending, reason)
+			pending = cmp.Or(pending, p.reason)
 		default:
-			stuck = cmp.Or(stuck, reason)
+			stuck = cmp.Or(stuck, p.reason)
 		}
-		unseen = unseen || f.hidden
-		messages = append(messages, message)
+		unseen = unseen || found[i].hidden
+		messages = append(messages, p.message)
 	}
 	switch {
 	case stuck != "" && unseen:
@@ -96,31 +95,63 @@ func judgeUsers(intg client.ObjectKey, found []userSecret) error {
 	}
 }
 
-// problem returns why the user of a Secret cannot log in to an Integration; empty if that is possible. Then it notes the username in
-// holders, which has those of the users before.
-func (f userSecret) problem(intg client.ObjectKey, holders map[string]string) (reason, message string) {
+// A userProblem is why the user of a Secret cannot log in. Its reason is empty if that is possible.
+type userProblem struct{ reason, message string }
+
+// userProblems returns what is wrong with each of an Integration's users: with the Secret alone, or beside the others.
+func userProblems(intg client.ObjectKey, found []userSecret) []userProblem {
+	problems := make([]userProblem, len(found))
+	read := make([]*logins.Login, len(found))
+	var readable []*logins.Login
+	for i, f := range found {
+		if read[i], problems[i] = f.login(intg); read[i] != nil {
+			readable = append(readable, read[i])
+		}
+	}
+	leftOut := logins.LeftOut(readable)
+	holders := map[string]string{} // The Secret by the username in it.
+	for i, f := range found {
+		if read[i] == nil {
+			continue
+		}
+		other, taken := holders[read[i].Username]
+		if !taken {
+			holders[read[i].Username] = f.name
+		}
+		switch {
+		case taken:
+			problems[i] = userProblem{v1alpha1.ReasonDuplicateUser, fmt.Sprintf(
+				"Secrets %s and %s of namespace %s hold the same username: give each user one of their own", other, f.name, intg.Namespace)}
+		case slices.Contains(leftOut, read[i]):
+			problems[i] = userProblem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf(
+				"Secret %s/%s holds a hash of another cost than those before it, and an Integration's users may have %d kinds of hashes: "+
+					"hash its password like those of the other users", intg.Namespace, f.name, logins.MaxSlowWorks)}
+		}
+	}
+	return problems
+}
+
+// login returns the login in a Secret; nil, and why, if nobody can log in to an Integration with it.
+func (f userSecret) login(intg client.ObjectKey) (*logins.Login, userProblem) {
 	switch {
 	case f.secret == nil:
-		return v1alpha1.ReasonSecretNotFound, fmt.Sprintf(
+		return nil, userProblem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf(
 			"Secret %s/%s, which spec.users names, does not exist: make it, of type %s and with the label %s=%s",
-			intg.Namespace, f.name, corev1.SecretTypeBasicAuth, v1alpha1.LabelIntegration, intg.Name)
+			intg.Namespace, f.name, corev1.SecretTypeBasicAuth, v1alpha1.LabelIntegration, intg.Name)}
 	case !logins.Consents(f.secret.Labels, intg.Name):
-		return v1alpha1.ReasonSecretNotConsented, fmt.Sprintf(
+		return nil, userProblem{v1alpha1.ReasonSecretNotConsented, fmt.Sprintf(
 			"Secret %s/%s lacks the label %s=%s, by which its owner lets this Integration use it: put it on",
-			intg.Namespace, f.name, v1alpha1.LabelIntegration, intg.Name)
+			intg.Namespace, f.name, v1alpha1.LabelIntegration, intg.Name)}
 	case f.hidden:
-		return v1alpha1.ReasonSecretPending, fmt.Sprintf("Secret %s/%s has not come by the watch yet", intg.Namespace, f.name)
+		return nil, userProblem{v1alpha1.ReasonSecretPending, fmt.Sprintf(
+			"Secret %s/%s has not come by the watch yet", intg.Namespace, f.name)}
 	}
 	login, err := logins.Read(f.secret)
 	if err != nil {
-		return v1alpha1.ReasonSecretInvalid, fmt.Sprintf("Secret %s/%s is not one to log in with: %v", intg.Namespace, f.name, err)
+		return nil, userProblem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf(
+			"Secret %s/%s is not one to log in with: %v", intg.Namespace, f.name, err)}
 	}
-	if other, taken := holders[login.Username]; taken {
-		return v1alpha1.ReasonDuplicateUser, fmt.Sprintf(
-			"Secrets %s and %s of namespace %s hold the same username: give each user one of their own", other, f.name, intg.Namespace)
-	}
-	holders[login.Username] = f.name
-	return "", ""
+	return login, userProblem{}
 }
 
 // told joins problems to one message of bounded length.

@@ -42,6 +42,21 @@ func loginSecret(namespace, name, label string, edits ...func(*corev1.Secret)) *
 	return secret
 }
 
+// Hashes of nobody's password, each of a kind of its own.
+const (
+	bcryptOf4 = "$2a$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e"
+	bcryptOf5 = "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"
+	argon2Of1 = "$argon2id$v=19$m=64,t=1,p=1$b3RoZXJzYWx0MTIzNDU2Nw$M3471YrJwEVSSTmfR4awnw"
+)
+
+// hashed edits a user's Secret to hold a hash in place of the password.
+func hashed(hash string) func(*corev1.Secret) {
+	return func(s *corev1.Secret) {
+		delete(s.Data, v1alpha1.KeyPassword)
+		s.Data[v1alpha1.KeyPasswordHash] = []byte(hash)
+	}
+}
+
 func unlabelled(s *corev1.Secret) { s.Labels = nil }
 
 // loginSecret creates a user's Secret.
@@ -110,6 +125,8 @@ func TestJudgeUsers(t *testing.T) {
 		wantReason           string
 		wantStuck, wantRetry bool
 		want                 []string
+		// wantOne says that no more than one problem is told.
+		wantOne bool
 	}{
 		{name: "No users are well."},
 		{name: "Users with labels of both kinds are well.", found: []userSecret{seen("anna", "login"), seen("ben", "")}},
@@ -150,6 +167,36 @@ func TestJudgeUsers(t *testing.T) {
 			wantReason: v1alpha1.ReasonDuplicateUser, wantStuck: true, want: []string{"Secrets anna and ben of namespace shop"},
 		},
 		{
+			name: "Two kinds of hashes beside plain passwords are well.", found: []userSecret{
+				seen("anna", "login", hashed(bcryptOf4)), seen("ben", "login"), seen("carl", "login", hashed(argon2Of1)),
+				seen("dora", "login", hashed(argon2Of1)),
+			},
+		},
+		{
+			name: "A hash of a third kind is told by its Secret.", found: []userSecret{
+				seen("anna", "login", hashed(bcryptOf4)), seen("ben", "login", hashed(bcryptOf5)), seen("carl", "login", hashed(argon2Of1)),
+				seen("dora", "login", hashed(bcryptOf4)),
+			},
+			wantReason: v1alpha1.ReasonSecretInvalid, wantStuck: true,
+			want: []string{"Secret shop/carl holds", "2 kinds of hashes", "hash its password like those of the other users"}, wantOne: true,
+		},
+		{
+			name: "Secrets that nobody can log in with make no kind.", found: []userSecret{
+				seen("anna", "other", hashed(bcryptOf4)), hidden("ben", "login", hashed(bcryptOf5)), seen("carl", "login", hashed(argon2Of1)),
+				seen("dora", "login", hashed(bcryptOf5)),
+			},
+			wantReason: v1alpha1.ReasonSecretNotConsented, wantStuck: true, wantRetry: true,
+			want: []string{"Secret shop/anna" + lacksLabel, "Secret shop/ben has not come"},
+		},
+		{
+			name: "A name is taken also by a user with a hash of a third kind.", found: []userSecret{
+				seen("anna", "login", hashed(bcryptOf4)), seen("ben", "login", hashed(bcryptOf5)), seen("carl", "login", hashed(argon2Of1)),
+				seen("dora", "login", called("carl")),
+			},
+			wantReason: v1alpha1.ReasonSecretInvalid, wantStuck: true,
+			want: []string{"Secret shop/carl holds", "; Secrets carl and dora of namespace shop hold the same username"},
+		},
+		{
 			name: "All problems are told, and the first that somebody has to solve is the reason.", found: []userSecret{
 				missing("anna"), seen("ben", "other"), seen("carl", "login", func(s *corev1.Secret) { s.Data = nil }),
 			},
@@ -172,6 +219,9 @@ func TestJudgeUsers(t *testing.T) {
 				if !strings.Contains(f.message, want) {
 					t.Errorf("want the message to say %q, got %q", want, f.message)
 				}
+			}
+			if tt.wantOne && strings.Contains(f.message, "; ") {
+				t.Errorf("want one problem, got %q", f.message)
 			}
 			if strings.Contains(f.message, userPassword) || strings.Contains(f.message, userName) {
 				t.Errorf("the message tells what is in the Secret: %s", f.message)
@@ -269,6 +319,38 @@ func TestAUsersSecretWithoutLabelIsNamed(t *testing.T) {
 	edit(t, anna, func(s *corev1.Secret) { s.Labels = map[string]string{v1alpha1.LabelIntegration: "login"} })
 	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	w.wantUntold(t, intg)
+}
+
+func TestAUserHashedInAThirdWayIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.loginSecret(t, "anna", "login", hashed(bcryptOf4))
+	ben := w.loginSecret(t, "ben", "", hashed(bcryptOf5))
+	w.loginSecret(t, "carl", "login", hashed(bcryptOf4))
+	intg := w.readyIntegration(t, "login", withUsers("anna", "ben", "carl"))
+
+	w.loginSecret(t, "dora", "login", hashed(argon2Of1))
+	edit(t, intg, withUsers("anna", "ben", "carl", "dora"))
+	w.waitFor(t, intg, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretInvalid)
+	w.waitFor(t, intg, v1alpha1.ConditionCredentialsReady, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid)
+	want := fmt.Sprintf("Secret %s/dora holds a hash of another cost than those before it, and an Integration's users may have 2 kinds of "+
+		"hashes: hash its password like those of the other users", w.namespace)
+	if diff := cmp.Diff(want, readyMessage(intg)); diff != "" {
+		t.Errorf("message (-want +got):\n%s", diff)
+	}
+	// In another order it is another user who has to change.
+	edit(t, intg, withUsers("dora", "carl", "ben", "anna"))
+	w.waitFor(t, intg, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretInvalid)
+	if message := readyMessage(intg); !strings.Contains(message, w.namespace+"/ben holds") || strings.Contains(message, "/dora") {
+		t.Errorf("want a message about ben's Secret alone, got %q", message)
+	}
+	edit(t, ben, hashed(argon2Of1))
+	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.wantUntold(t, intg)
+	for _, hash := range []string{bcryptOf4, bcryptOf5, argon2Of1} {
+		if strings.Contains(w.logs.String()+fmt.Sprint(w.recorder.all(), intg.Status), hash) {
+			t.Errorf("the hash %q was written to a log, an event or a status", hash)
+		}
+	}
 }
 
 func TestAUsersSecretConcernsThoseThatNameIt(t *testing.T) {

@@ -59,7 +59,8 @@ const (
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonSecretNotConsented: a Secret that spec.users names lacks the label by which its owner lets the Integration use it.
 	ReasonSecretNotConsented = "SecretNotConsented"
-	// ReasonSecretInvalid: a Secret that spec.users names is not one to log in with; the message says what it lacks.
+	// ReasonSecretInvalid: a Secret that spec.users names is not one to log in with; the message says what it lacks. It may also be
+	// sound, with a password hash of a third kind among the Integration's users.
 	ReasonSecretInvalid = "SecretInvalid"
 	// ReasonDuplicateUser: two Secrets that spec.users names hold the same username. Neither of the two users can log in.
 	ReasonDuplicateUser = "DuplicateUser"

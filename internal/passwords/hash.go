@@ -16,16 +16,19 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// What a hash may cost. The bounds let every usual setting through and keep one login from taking the server's memory or a CPU for long.
+// What a hash may cost. The bounds let every usual setting through, and keep one hash from taking the server's memory, or a CPU for
+// much more than half a second.
 const (
 	minBcryptCost = 4
-	maxBcryptCost = 14
+	maxBcryptCost = 13
 	// maxBcryptPassword is how many bytes of a password bcrypt reads.
 	maxBcryptPassword = 72
 
 	maxArgon2Memory  = 64 << 10 // KiB
 	maxArgon2Time    = 10
-	maxArgon2Threads = 8
+	maxArgon2Threads = 4
+	// maxArgon2Work bounds m times t, which is what an argon2id hash costs: 64 MiB with 4 passes, or 32 MiB with 8.
+	maxArgon2Work    = 256 << 10 // KiB
 	minSalt, maxSalt = 8, 64
 	minKey, maxKey   = 16, 64
 )
@@ -35,6 +38,9 @@ var (
 	errBcryptForm  = errors.New("a bcrypt hash has 60 characters: $2b$, the cost in two digits, $, and 53 letters, digits, . or /")
 	errArgon2Form  = errors.New(
 		"an argon2id hash looks like $argon2id$v=19$m=65536,t=3,p=4$SALT$KEY, with SALT and KEY in base64 without padding")
+	errArgon2Work = fmt.Errorf(
+		"the memory m of an argon2id hash times its number of passes t must be at most %d, such as m=%d with t=%d",
+		maxArgon2Work, maxArgon2Memory, maxArgon2Work/maxArgon2Memory)
 )
 
 // bcryptForm captures the cost, argon2Form the version, m, t and p, the salt and the key.
@@ -44,9 +50,9 @@ var (
 		`^\$argon2id\$v=([0-9]{1,9})\$m=([0-9]{1,9}),t=([0-9]{1,9}),p=([0-9]{1,9})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$`)
 )
 
-// Parse returns a Password for one of which only a hash is known: bcrypt ($2a$, $2b$ or $2y$, of cost 4 to 14), or argon2id in the
-// PHC string format (version 19, m at most 65536, t at most 10, p at most 8). A line break behind the hash is ignored. The
-// error says what is out of bounds and quotes nothing of the hash.
+// Parse returns a Password for one of which only a hash is known: bcrypt ($2a$, $2b$ or $2y$, of cost 4 to 13), or argon2id in the
+// PHC string format (version 19, m at most 65536, t at most 10, p at most 4, and m times t at most 262144). A line break behind the
+// hash is ignored. The error says what is out of bounds and quotes nothing of the hash.
 func Parse(stored []byte) (*Password, error) {
 	if err := checkLength(stored); err != nil {
 		return nil, err
@@ -115,6 +121,9 @@ func parseArgon2(stored []byte) (hash, error) {
 	)
 	if err != nil {
 		return nil, err
+	}
+	if memory*time > maxArgon2Work {
+		return nil, errArgon2Work
 	}
 	//nolint:gosec // All three are within the bounds checked above.
 	return &argon2Hash{memory: uint32(memory), time: uint32(time), threads: uint8(threads), salt: salt, key: key}, nil

@@ -110,7 +110,7 @@ func TestNewAndParseRefuse(t *testing.T) {
 		{name: "a bcrypt hash that is cut off", make: passwords.Parse, value: bcrypt2b[:59], want: "60 characters"},
 		{name: "a bcrypt hash with a space", make: passwords.Parse, value: bcrypt2b[:59] + " ", want: "60 characters"},
 		{name: "a cost of bcrypt that is too low", make: passwords.Parse, value: "$2b$03$" + bcrypt2b[7:], want: "cost"},
-		{name: "a cost of bcrypt that is too high", make: passwords.Parse, value: "$2b$15$" + bcrypt2b[7:], want: "from 4 to 14"},
+		{name: "a cost of bcrypt that is too high", make: passwords.Parse, value: "$2b$14$" + bcrypt2b[7:], want: "from 4 to 13"},
 		{name: "an argon2id hash without version", make: passwords.Parse, value: strings.Replace(argon2Two, "v=19$", "", 1), want: "looks like"},
 		{name: "an older version of argon2id", make: passwords.Parse, value: strings.Replace(argon2Two, "v=19", "v=16", 1), want: "must be 19"},
 		{name: "too much memory", make: passwords.Parse, value: strings.Replace(argon2Two, "m=1024", "m=65537", 1), want: "memory m"},
@@ -118,7 +118,9 @@ func TestNewAndParseRefuse(t *testing.T) {
 		{name: "no memory", make: passwords.Parse, value: strings.Replace(argon2Two, "m=1024", "m=0", 1), want: "memory m"},
 		{name: "too many passes", make: passwords.Parse, value: strings.Replace(argon2Two, "t=2", "t=11", 1), want: "passes t"},
 		{name: "no pass", make: passwords.Parse, value: strings.Replace(argon2Two, "t=2", "t=0", 1), want: "passes t"},
-		{name: "too many threads", make: passwords.Parse, value: strings.Replace(argon2Two, "p=2", "p=9", 1), want: "threads p"},
+		{name: "too many threads", make: passwords.Parse, value: strings.Replace(argon2Two, "p=2", "p=5", 1), want: "p of an argon2id hash must be from 1 to 4"},
+		{name: "full memory with a pass too many", make: passwords.Parse, value: argon2With(65536, 5, 1), want: "m=65536 with t=4"},
+		{name: "a KiB too much for ten passes", make: passwords.Parse, value: argon2With(26215, 10, 1), want: "must be at most 262144"},
 		{name: "no thread", make: passwords.Parse, value: strings.Replace(argon2Two, "p=2", "p=0", 1), want: "threads p"},
 		{name: "a number that overflows", make: passwords.Parse, value: strings.Replace(argon2Two, "t=2", "t=99999999999999999999", 1), want: "looks like"},
 		{name: "a salt that is too short", make: passwords.Parse, value: strings.Replace(argon2Two, "c29tZXNhbHRzYWx0", "c29tZXNh", 1), want: "salt"},
@@ -141,6 +143,16 @@ func TestNewAndParseRefuse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestParseTakesTheMostThatAHashMayCost(t *testing.T) {
+	for _, hash := range []string{
+		"$2b$13$" + bcrypt2b[7:], argon2With(65536, 4, 4), argon2With(26214, 10, 4), argon2With(32768, 8, 1), argon2With(65536, 1, 1),
+	} {
+		if _, err := passwords.Parse([]byte(hash)); err != nil {
+			t.Errorf("%s: %v", hash, err)
+		}
 	}
 }
 
@@ -199,6 +211,8 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		bcrypt2y, bcrypt2a, bcrypt2b, argon2Two, argon2Small, argon2i, "", "$", "$2b$", "$2b$99$", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$$",
 		"$argon2id$v=19$m=4294967295,t=4294967295,p=255$c29tZXNhbHRzYWx0$c29tZXNhbHRzYWx0c29tZXNhbHRzYWx0",
+		"$2b$13$" + bcrypt2b[7:], "$2b$14$" + bcrypt2b[7:], argon2With(65536, 4, 4), argon2With(65536, 4, 5), argon2With(65536, 5, 1),
+		argon2With(26214, 10, 1), argon2With(26215, 10, 1), argon2With(999999999, 999999999, 1), argon2With(32, 1, 4), argon2With(31, 1, 4),
 	} {
 		f.Add([]byte(seed))
 	}
@@ -217,11 +231,32 @@ func FuzzParse(f *testing.F) {
 		if len(stored) > passwords.MaxLength || !password.Slow() {
 			t.Errorf("a hash of %d bytes was parsed", len(stored))
 		}
+		if !affordable(string(stored)) {
+			t.Errorf("%q costs too much and was parsed", stored)
+		}
 		// The dear ones would keep the fuzzer from trying many.
 		if bytes.HasPrefix(stored, []byte("$2b$04")) || bytes.Contains(stored, []byte("$m=64,t=1,")) {
 			password.Verify("x")
 		}
 	})
+}
+
+// affordable reports whether a hash is within the bounds of what it may cost, read in another way than Parse does.
+func affordable(hash string) bool {
+	var memory, passes, lanes, cost int
+	if _, err := fmt.Sscanf(hash, "$argon2id$v=19$m=%d,t=%d,p=%d$", &memory, &passes, &lanes); err == nil {
+		return memory <= 64<<10 && passes <= 10 && lanes <= 4 && memory*passes <= 256<<10
+	}
+	if len(hash) < 6 {
+		return false
+	}
+	_, err := fmt.Sscanf(hash[4:6], "%d", &cost)
+	return err == nil && cost >= 4 && cost <= 13
+}
+
+// argon2With returns an argon2id hash of no known password that costs what is said.
+func argon2With(memory, passes, lanes int) string {
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$c29tZXNhbHRzYWx0$c29tZXNhbHRzYWx0c29tZXNhbHRzYWx0", memory, passes, lanes)
 }
 
 func newPassword(t *testing.T, plain string) *passwords.Password {

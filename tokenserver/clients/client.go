@@ -57,7 +57,8 @@ type Client struct {
 	TokenLifetime, RefreshLifetime time.Duration
 	// IntrospectedAudiences are the audiences whose tokens the client may introspect, beside its own tokens.
 	IntrospectedAudiences []string
-	// Users are the users that may log in, by name.
+	// Users are the users that may log in, by name. Whoever fills them in sees to it that there are few kinds of slow hashes among
+	// them, as AuthenticateUser computes one of each.
 	Users map[string]*User
 }
 

@@ -11,20 +11,16 @@ import (
 
 // AuthenticateUser returns the user of that name if the password is the user's.
 //
-// The time that it takes tells nothing of the name: for each way in which the client's users keep their passwords, plain or hashed at
-// some cost, one is computed, the user's own among them if there is such a user. So every name costs at least what the slowest user
-// costs. Which way is the user's shows nowhere either.
+// What it computes tells nothing of the name: for each way in which the client's users keep their passwords, plain or hashed at some
+// cost, one is computed, the user's own among them if there is such a user. So every name costs at least what the slowest user costs.
+// Which way is the user's shows nowhere either. kubestore lets at most two kinds of slow hashes among a client's users, so a login
+// computes no more than two of them.
 func (c *Client) AuthenticateUser(name, password string) (*User, bool) {
 	user, exists := c.Users[name]
-	matched, own := false, ""
-	if exists {
-		matched, own = user.Password.Verify(password), user.Password.Work()
-	}
-	for work, decoy := range c.passwordsByWork() {
-		if work != own {
-			// Knowing somebody else's password is of no use.
-			_ = decoy.Verify(password)
-		}
+	matched := exists && user.Password.Verify(password)
+	for _, decoy := range c.decoys(user) {
+		// Knowing somebody else's password is of no use.
+		_ = decoy.Verify(password)
 	}
 	if !matched {
 		return nil, false
@@ -32,11 +28,14 @@ func (c *Client) AuthenticateUser(name, password string) (*User, bool) {
 	return user, true
 }
 
-// passwordsByWork returns one password for each amount of work that there is among the users.
-func (c *Client) passwordsByWork() map[string]*passwords.Password {
+// decoys returns one password for each amount of work that there is among the client's users but for that of user, who may be nil.
+func (c *Client) decoys(user *User) map[string]*passwords.Password {
 	byWork := map[string]*passwords.Password{}
-	for _, user := range c.Users {
-		byWork[user.Password.Work()] = user.Password
+	for _, other := range c.Users {
+		byWork[other.Password.Work()] = other.Password
+	}
+	if user != nil {
+		delete(byWork, user.Password.Work())
 	}
 	return byWork
 }

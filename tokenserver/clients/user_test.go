@@ -4,6 +4,9 @@
 package clients
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,36 +85,58 @@ func TestAuthenticateUser(t *testing.T) {
 	}
 }
 
-// Whichever name is tried, one password is computed for each amount of work.
+// argon2id returns a password of nobody that is hashed with so many lanes.
+func argon2id(tb testing.TB, lanes int) *passwords.Password {
+	tb.Helper()
+	hash := fmt.Sprintf("$argon2id$v=19$m=64,t=1,p=%d$c29tZXNhbHRzYWx0$c29tZXNhbHRzYWx0c29tZXNhbHRzYWx0", lanes)
+	p, err := passwords.Parse([]byte(hash))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+// Whichever name is tried, one password is computed for each amount of work: however many users there are, of two kinds of hashes no
+// more than two.
 func TestAuthenticateUserCostsTheSame(t *testing.T) {
-	c := withUsers(map[string]*passwords.Password{
-		"anna": plain(t, "anna's"), "bob": hashed(t, "bob's", 4), "carl": hashed(t, "carl's", 5), "dora": hashed(t, "dora's", 4),
-	})
-	var got []string
-	for work, p := range c.passwordsByWork() {
-		got = append(got, work)
-		if p.Work() != work {
-			t.Errorf("the password for %q costs %q", work, p.Work())
+	users := map[string]*passwords.Password{"anna": plain(t, "anna's"), "bob": hashed(t, "bob's", 4)}
+	for i := range 60 {
+		users[fmt.Sprint("of bob's kind ", i)] = users["bob"]
+		users[fmt.Sprint("of another kind ", i)] = argon2id(t, 1)
+	}
+	c := withUsers(users)
+	want := []string{"argon2id 64 1 1", "bcrypt 04", "plain"}
+	for _, name := range append(slices.Sorted(maps.Keys(users)), "unknown", "") {
+		var got []string
+		user := c.Users[name]
+		if user != nil {
+			got = append(got, user.Password.Work())
 		}
-	}
-	want := map[string]bool{"plain": true, "bcrypt 04": true, "bcrypt 05": true}
-	for _, work := range got {
-		delete(want, work)
-	}
-	if len(got) != 3 || len(want) != 0 {
-		t.Errorf("got %q", got)
+		for _, decoy := range c.decoys(user) {
+			got = append(got, decoy.Work())
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("what %q costs (-want +got):\n%s", name, diff)
+		}
 	}
 }
 
-// BenchmarkAuthenticateUser shows that the time tells nothing of the name: all lines should be alike.
+// BenchmarkAuthenticateUser shows that the time tells nothing of the name, and does not grow with the users: all lines should be alike.
 func BenchmarkAuthenticateUser(b *testing.B) {
-	c := withUsers(map[string]*passwords.Password{"anna": plain(b, "anna's"), "bob": hashed(b, "bob's", 4), "carl": hashed(b, "carl's", 6)})
-	for _, name := range []string{"anna", "bob", "carl", "unknown"} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				c.AuthenticateUser(name, "wrong")
-			}
-		})
+	for _, more := range []int{0, 61} {
+		users := map[string]*passwords.Password{"anna": plain(b, "anna's"), "bob": hashed(b, "bob's", 4), "carl": hashed(b, "carl's", 6)}
+		for i := range more {
+			users[fmt.Sprint("user ", i)] = users[[]string{"anna", "bob", "carl"}[i%3]]
+		}
+		c := withUsers(users)
+		for _, name := range []string{"anna", "bob", "carl", "unknown"} {
+			b.Run(fmt.Sprintf("users=%d/%s", len(users), name), func(b *testing.B) {
+				for b.Loop() {
+					c.AuthenticateUser(name, "wrong")
+				}
+			})
+		}
 	}
 }
 

@@ -154,7 +154,9 @@ func (x *clientIndex) publish(id string) {
 			holder = other
 		}
 	}
-	if _, was := x.published.Swap(id, x.newClient(holder)); !was {
+	c := x.newClient(holder)
+	x.leaveOut(c.Users, holder.integration)
+	if _, was := x.published.Swap(id, c); !was {
 		x.count.Add(1)
 	}
 }

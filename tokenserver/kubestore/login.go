@@ -9,6 +9,7 @@ import (
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/internal/logins"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 )
 
 // A login is what is kept of one user's Secret, parsed when it changes and not when somebody logs in.
@@ -85,6 +86,22 @@ func (x *clientIndex) use(r *record, namespace string, before, after []v1alpha1.
 			x.usedBy[name] = map[*record]struct{}{}
 		}
 		x.usedBy[name][r] = struct{}{}
+	}
+}
+
+// leaveOut takes those out of users, which an Integration has by their Secrets, whose passwords are hashed in a way too many. The
+// controllers report them. A name that two Secrets have is nobody's already, also where one of the two is left out here.
+func (x *clientIndex) leaveOut(users map[string]*clients.User, i *v1alpha1.Integration) {
+	granted := usersOf(i)
+	found := make([]*logins.Login, 0, len(granted))
+	for n := range granted {
+		l, ok := x.logins[types.NamespacedName{Namespace: i.Namespace, Name: granted[n].SecretRef.Name}]
+		if ok && l.consents(i.Name) {
+			found = append(found, l.Login)
+		}
+	}
+	for _, l := range logins.LeftOut(found) {
+		delete(users, l.Username)
 	}
 }
 

@@ -178,6 +178,70 @@ func TestANameThatTwoSecretsHaveIsNobodys(t *testing.T) {
 	eventually(t, users, map[string]string{"ada": "1", "bob": "b"})
 }
 
+// hashed edits a user's Secret to hold a hash of some kind.
+func hashed(secret *corev1.Secret, hash string) *corev1.Secret {
+	secret.Data = map[string][]byte{"username": secret.Data["username"], "passwordHash": []byte(hash)}
+	return secret
+}
+
+func TestUsersHashedInAThirdWayAreLeftOut(t *testing.T) {
+	const (
+		bcrypt4 = "$2a$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e"
+		bcrypt5 = "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"
+		argon2  = "$argon2id$v=19$m=64,t=1,p=1$b3RoZXJzYWx0MTIzNDU2Nw$M3471YrJwEVSSTmfR4awnw"
+		word    = "correct horse"
+	)
+	store := startStore(t, kubestore.Options{OperatorNamespace: newNamespace(t)})
+	i := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
+	secret := func(name, hash string) *corev1.Secret {
+		s := userSecret(i.Namespace, name, "app", name, word)
+		if hash != "" {
+			hashed(s, hash)
+		}
+		create(t, s)
+		return s
+	}
+	users := func() map[string]string { return usersOf(store, i.Status.ClientID, word) }
+	known := func(names ...string) map[string]string {
+		want := map[string]string{}
+		for _, name := range names {
+			want[name] = word
+		}
+		return want
+	}
+	grantUsers(t, i, "one", "plain", "two", "three", "late", "also-two")
+	one := secret("one", bcrypt4)
+	secret("plain", "")
+	two := secret("two", bcrypt5)
+	three := secret("three", argon2)
+	secret("also-two", bcrypt5)
+	eventually(t, users, known("one", "plain", "two", "also-two"))
+
+	// One kind less makes room for the third, and the order of the users decides, not which Secret came first.
+	patch(t, one, func(s *corev1.Secret) { hashed(s, bcrypt5) })
+	eventually(t, users, known("one", "plain", "two", "three", "also-two"))
+	secret("late", bcrypt4)
+	create(t, credentials(i, "witness", longSecret("witness")))
+	eventually(t, func() int { _, n := secretsOf(store, i.Status.ClientID, "witness"); return n }, 1)
+	if diff := cmp.Diff(known("one", "plain", "two", "three", "also-two"), users()); diff != "" {
+		t.Errorf("users with one of a third kind behind them (-want +got):\n%s", diff)
+	}
+	grantUsers(t, i, "late", "one", "plain", "two", "three", "also-two")
+	eventually(t, users, known("late", "one", "plain", "two", "also-two"))
+
+	// A name that two Secrets have stays nobody's, though one of them is left out.
+	patch(t, three, func(s *corev1.Secret) { s.Data["username"] = []byte("two") })
+	eventually(t, users, known("late", "one", "plain", "also-two"))
+	// Without consent a Secret makes no kind.
+	patch(t, two, func(s *corev1.Secret) { s.Labels[v1alpha1.LabelIntegration] = "other" })
+	grantUsers(t, i, "two", "late", "three")
+	eventually(t, users, map[string]string{"late": word, "two": word})
+	c, _ := store.Client(i.Status.ClientID)
+	if _, ok := c.AuthenticateUser("two", word); !ok {
+		t.Error("a user of the second kind that counts cannot log in")
+	}
+}
+
 func TestAClientHasEverythingThatStatusGrants(t *testing.T) {
 	store := startStore(t, kubestore.Options{OperatorNamespace: newNamespace(t)})
 	before := metav1.NewTime(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
@@ -238,4 +302,11 @@ func TestAClientHasEverythingThatStatusGrants(t *testing.T) {
 	eventually(t, func() bool { c := get(); return c.JWKSURI == "https://client.example/jwks" && len(c.SecretHashes) == 0 }, true)
 	patchStatus(t, i, func(s *v1alpha1.IntegrationStatus) { s.Granted.RefreshLifetime = nil })
 	eventually(t, func() []string { return get().GrantTypes }, []string{"client_credentials", "password"})
+
+	// No methods are none, and not the client secret as in a status from before there was a choice.
+	grant()
+	eventually(t, func() int { return len(get().Methods) }, 0)
+	if c := get(); c.ID == "" || c.Accepts(clients.MethodClientSecret) || len(c.SecretHashes) != 0 {
+		t.Errorf("without any method: got client %+v", c)
+	}
 }
