@@ -30,10 +30,6 @@ import (
 // routeOther is the route label of every path that the server does not have.
 const routeOther = "other"
 
-// hashersPerCPU is how many slow password hashes are computed at once, for each CPU: one, as they do nothing but compute. The largest
-// that is accepted takes 64 MiB of memory.
-const hashersPerCPU = 1
-
 // A Server is the token server without its listener. All its fields are needed but Log, Metrics, KeySource and RefreshGrace.
 type Server struct {
 	// Issuer is the issuer URL, without trailing slash.
@@ -121,7 +117,8 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 	logins := &sessions.Logins{Store: s.Sessions, Grace: s.RefreshGrace, Most: s.MaxSessions, Now: s.Now}
 	supported := []grants.Grant{
 		grants.ClientCredentials{},
-		grants.Password{Logins: logins, Limits: s.Limits, Hashers: make(chan struct{}, hashersPerCPU*runtime.GOMAXPROCS(0))},
+		// A slow hash does nothing but compute, so there is a turn for each CPU.
+		grants.Password{Logins: logins, Limits: s.Limits, Hashers: grants.NewHashers(runtime.GOMAXPROCS(0))},
 		grants.RefreshToken{Logins: logins, Keys: s.Keys, Issuer: s.Issuer, Now: s.Now},
 	}
 	grantTypes := make([]string, 0, len(supported))

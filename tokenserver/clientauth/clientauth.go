@@ -63,7 +63,7 @@ type Authenticator struct {
 }
 
 // Authenticate checks the credentials that came from a source address. An unknown client, a wrong secret and a suspended client look
-// alike from outside, in the reply and in the time that it takes. It returns invalid_client, invalid_client with status 429 and
+// alike from outside in the reply; the package comment says how far they do in the time that it takes. It returns invalid_client, invalid_client with status 429 and
 // Retry-After after too many failures, or temporarily_unavailable when what it takes to decide cannot be reached.
 func (a *Authenticator) Authenticate(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
 	switch c.Method {
@@ -80,7 +80,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, source netip.Addr, c o
 func (a *Authenticator) bySecret(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
 	client, found := a.Clients.Client(c.ClientID)
 	why := a.whyNot(client, found, clients.MethodClientSecret)
-	// The secret is compared whatever is known by now, so that every refusal costs the same.
+	// The secret is compared whatever is known by now, so that an unknown or suspended client takes no less time than a wrong secret.
 	if !found {
 		clients.AuthenticateUnknown(c.Secret.Reveal())
 	} else if !client.Authenticate(c.Secret.Reveal()) {
@@ -124,7 +124,11 @@ func (a *Authenticator) whyNot(client *clients.Client, found bool, method client
 
 // failed counts a failure, and returns what to answer: refused, or 429 after too many.
 func (a *Authenticator) failed(ctx context.Context, source netip.Addr, clientID string, refused *oauth2.Error) *oauth2.Error {
-	wait := a.Limits.Failed(ctx, limits.ClientKey(clientID), limits.AddressKey(source))
+	key := limits.UnknownClientKey(clientID)
+	if _, found := a.Clients.Client(clientID); found {
+		key = limits.ClientKey(clientID)
+	}
+	wait := a.Limits.Failed(ctx, key, limits.AddressKey(source))
 	if wait <= 0 {
 		return refused
 	}

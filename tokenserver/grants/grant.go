@@ -56,6 +56,16 @@ type Authenticated struct {
 	request *oauth2.Request
 	caller  *clientauth.Caller
 	source  netip.Addr
+	// concerns is for the audit log of a request that gets nothing.
+	concerns *concerns
+}
+
+// concerns names what a request is about.
+type concerns struct{ user, session string }
+
+// Concerns notes for the audit log which user and which login the request is about, both of which exist or did.
+func (a *Authenticated) Concerns(user, session string) {
+	*a.concerns = concerns{user, session}
 }
 
 // Client returns the client that the request comes from.

@@ -142,6 +142,7 @@ func TestAsError(t *testing.T) {
 	}{
 		{"an error for the client stays what it is", fmt.Errorf("wrapped: %w", oauth2.ErrInvalidScope), oauth2.ErrInvalidScope},
 		{"a key that is not there yet", fmt.Errorf("sign: %w", tokens.ErrNoActiveKey), oauth2.ErrTemporarilyUnavailable},
+		{"a token for too much", fmt.Errorf("sign: %w", tokens.ErrTooLarge), oauth2.ErrInvalidScope},
 		{"a store that is away", fmt.Errorf("get: %w", sessions.ErrUnavailable), oauth2.ErrTemporarilyUnavailable},
 		{"anything else", context.Canceled, oauth2.ErrServerError},
 	}

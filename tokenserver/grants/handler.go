@@ -69,9 +69,10 @@ type exchange struct {
 	request *oauth2.Request
 	grant   Grant
 	caller  *clientauth.Caller
-	user    string
-	issued  Issued
-	reply   []byte
+	// concerns is whom the request is about, once that is known.
+	concerns concerns
+	issued   Issued
+	reply    []byte
 }
 
 // grantType returns the grant_type if there is such a grant.
@@ -121,12 +122,12 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, x *exchange) 
 	if !caller.Client().MayUse(x.grant.Type()) {
 		return oauth2.ErrUnauthorizedClient.WithCause(errGrantNotGranted)
 	}
-	authenticated := &Authenticated{request: request, caller: caller, source: x.source}
+	authenticated := &Authenticated{request: request, caller: caller, source: x.source, concerns: &x.concerns}
 	offer, failure := x.grant.Begin(r.Context(), authenticated)
 	if failure != nil {
 		return asError(failure)
 	}
-	x.user = offer.User()
+	x.concerns.user = offer.User()
 	authorized, err := authorize(offer.Policy(), authenticated)
 	if err != nil {
 		return err
@@ -224,6 +225,8 @@ func asError(err error) *oauth2.Error {
 		return public
 	case errors.Is(err, tokens.ErrNoActiveKey):
 		return oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(keyRetryAfter)
+	case errors.Is(err, tokens.ErrTooLarge):
+		return oauth2.ErrInvalidScope.WithCause(err).WithDescription("the token would be too large: ask for fewer scopes or one resource")
 	case errors.Is(err, sessions.ErrUnavailable):
 		return oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(storeRetryAfter)
 	default:
@@ -250,7 +253,7 @@ func render(issued Issued, scope string) ([]byte, *oauth2.Error) {
 // alone is logged. Names are logged only of clients and users that exist.
 func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) {
 	e := audit.Event{
-		Action: audit.Issue, Result: audit.ResultOK, Status: http.StatusOK, Grant: x.grantType(), User: x.user,
+		Action: audit.Issue, Result: audit.ResultOK, Status: http.StatusOK, Grant: x.grantType(), User: x.concerns.user,
 		TokenID: x.issued.Access.ID, SessionID: x.issued.SessionID, Source: x.source.String(),
 	}
 	if e.Grant == grantRefreshToken {
@@ -261,7 +264,10 @@ func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) {
 		if cause := err.Unwrap(); cause != nil {
 			e.Cause = cause.Error()
 		}
-		e.TokenID, e.SessionID = "", ""
+		if errors.Is(err, sessions.ErrReused) {
+			e.Action = audit.Reuse
+		}
+		e.TokenID, e.SessionID = "", x.concerns.session
 	}
 	switch {
 	case x.caller != nil:

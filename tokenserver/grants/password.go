@@ -23,15 +23,9 @@ const (
 
 var (
 	errNoPassword      = errors.New("the request lacks username or password")
-	errWrongPassword   = errors.New("the user is unknown or the password is wrong")
+	errUnknownUser     = errors.New("the user is unknown")
+	errWrongPassword   = errors.New("the password is wrong")
 	errTooManyAttempts = errors.New("too many failed attempts")
-	errHashersBusy     = errors.New("too many passwords are being checked")
-)
-
-const (
-	// hashWait is how long a login waits for its turn to have a slow hash computed, and hashRetryAfter when to try again after that.
-	hashWait       = 5 * time.Second
-	hashRetryAfter = 5 * time.Second
 )
 
 // Password is the grant of RFC 6749 section 4.3: the client logs in a user with name and password. If the client may use refresh
@@ -39,10 +33,10 @@ const (
 type Password struct {
 	// Logins keeps the sessions.
 	Logins *sessions.Logins
-	// Limits counts failures. A user or an address with too many is refused before the password is looked at.
+	// Limits counts failures. A user with too many is refused before the password is looked at.
 	Limits limits.Limiter
-	// Hashers has room for as many slow password hashes as may be computed at once.
-	Hashers chan struct{}
+	// Hashers has the turns in which slow password hashes are computed.
+	Hashers *Hashers
 }
 
 // Type returns the grant_type value.
@@ -55,44 +49,49 @@ func (g Password) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
 	if name == "" || password == "" {
 		return nil, oauth2.ErrInvalidRequest.WithCause(errNoPassword).WithDescription("send username and password in the body")
 	}
-	client := r.Client()
-	user := limits.UserKey(client.ID, name)
-	address := limits.LoginAddressKey(r.source)
-	if wait := g.Limits.Blocked(ctx, user, address); wait > 0 {
+	client, why := r.Client(), errUnknownUser
+	user := limits.UnknownUserKey(client.ID, name)
+	if _, exists := client.Users[name]; exists {
+		user, why = limits.UserKey(client.ID, name), errWrongPassword
+		r.Concerns(name, "")
+	}
+	if wait := g.Limits.Blocked(ctx, append(g.addresses(r), user)...); wait > 0 {
 		return nil, tooManyAttempts(wait)
 	}
 	if client.SlowUsers() {
-		if err := g.takeHasher(ctx); err != nil {
+		release, err := g.Hashers.take(ctx, client.Namespace)
+		if err != nil {
 			return nil, err
 		}
-		defer func() { <-g.Hashers }()
-		// Attempts that came at the same time may have failed while this one waited.
-		if wait := g.Limits.Blocked(ctx, user, address); wait > 0 {
-			return nil, tooManyAttempts(wait)
-		}
+		defer release()
+	}
+	// It counts before the password is looked at: of many attempts at once no more may pass than of as many one after the other.
+	if wait := g.Limits.Attempt(ctx, user); wait > 0 {
+		return nil, tooManyAttempts(wait)
 	}
 	found, ok := client.AuthenticateUser(name, password)
 	if !ok {
-		if wait := g.Limits.Failed(ctx, user, address); wait > 0 {
-			return nil, tooManyAttempts(wait)
+		wait := g.Limits.Blocked(ctx, user)
+		if addresses := g.addresses(r); len(addresses) > 0 {
+			wait = max(wait, g.Limits.Failed(ctx, addresses...))
 		}
-		return nil, oauth2.ErrInvalidGrant.WithCause(errWrongPassword).WithDescription("the username or the password is wrong")
+		if wait > 0 {
+			return nil, tooManyAttempts(wait).WithCause(why)
+		}
+		return nil, oauth2.ErrInvalidGrant.WithCause(why).WithDescription("the username or the password is wrong")
 	}
-	// The address keeps its failures: otherwise one known password would buy any number of guesses at others.
+	// An address keeps its failures: otherwise one known password would buy any number of guesses at others.
 	g.Limits.Succeeded(ctx, user)
 	return &loginOffer{logins: g.Logins, client: client, user: found}, nil
 }
 
-// takeHasher waits for room to compute a slow hash. Whoever gets nil gives it back.
-func (g Password) takeHasher(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, hashWait)
-	defer cancel()
-	select {
-	case g.Hashers <- struct{}{}:
+// addresses returns the key of the address that a login comes from, if that tells anything: all users of a client that has proven who it
+// is come from where the client runs.
+func (g Password) addresses(r *Authenticated) []limits.Key {
+	if !r.Public() {
 		return nil
-	case <-ctx.Done():
-		return oauth2.ErrTemporarilyUnavailable.WithCause(errHashersBusy).WithRetryAfter(hashRetryAfter)
 	}
+	return []limits.Key{limits.LoginAddressKey(r.Client().ID, r.source)}
 }
 
 // tooManyAttempts is what a blocked user or address gets, whether or not the password is right.

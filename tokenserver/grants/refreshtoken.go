@@ -56,11 +56,13 @@ func (g RefreshToken) Begin(ctx context.Context, r *Authenticated) (Offer, error
 	if claims.ClientID != client.ID || claims.UID != client.UID {
 		return nil, invalidGrant(errForeignToken)
 	}
+	r.Concerns("", claims.SessionID)
 	presented := tokens.HashOf(token)
 	session, err := g.Logins.Present(ctx, sessions.OwnerOf(client), claims.SessionID, presented)
 	if err != nil {
 		return nil, sessionError(err)
 	}
+	r.Concerns(session.Username, session.ID)
 	// A session that counts for nothing any more, such as one whose user has another password by now, is left to the leader's clean-up:
 	// this replica may be the one that has not heard yet of the password that the user logged in with.
 	if why := sessions.Honoured(session, client, keys, g.Now()); why != nil {

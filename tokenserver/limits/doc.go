@@ -14,6 +14,8 @@
 //	user        5  1s to 15m     1h
 //	address    50  1s to 1m      10m
 //
+// The logins of a client's users are counted by address as well, for each client apart.
+//
 // What a blocked key means is the caller's part. A client's secret has 256 bits, so nobody guesses it, and the package clientauth lets
 // the right one through whatever is counted: otherwise whoever knows a client ID, which is public, could lock the client out. A user's
 // password may be weak, and a blocked user's password is not even looked at.
@@ -22,8 +24,8 @@
 //
 // Memory keeps a bounded number of keys of each kind, so a flood of one kind pushes out none of another. Within a kind, keys that are
 // within their free failures and keys beyond them are kept apart, and the oldest of each go first: to push out a blocked key takes tens
-// of thousands of keys that are blocked themselves, each of which costs as many failures. Against users those failures count against
-// the address that they come from, too. Valkey keeps a key as long as it counts and leaves the bound to the server's maxmemory.
+// of thousands of keys that are blocked themselves, each of which costs as many failures. Names that do not exist are a kind of their own,
+// and share a bounded number of keys, in Valkey too: only users, clients and addresses that there are can have one of their own.
 //
 // The package knows nothing of clients, users or replies. clientauth and grants ask it, and tokenserver chooses the Limiter.
 package limits

@@ -15,8 +15,10 @@ type Kind string
 const (
 	// ByClient counts by client ID, whether or not there is such a client.
 	ByClient Kind = "client"
-	// ByUser counts by client ID and user name.
-	ByUser Kind = "user"
+	// ByUser counts by client ID and user name, ByUnknownUser by client ID and a name that the client does not know. The rule is the
+	// same; they are apart so that made-up names push out nobody's count.
+	ByUser        Kind = "user"
+	ByUnknownUser Kind = "unknown_user"
 	// ByAddress counts by source address.
 	ByAddress Kind = "address"
 )
@@ -34,6 +36,10 @@ type Limiter interface {
 	Blocked(ctx context.Context, keys ...Key) time.Duration
 	// Failed counts a failure against each key, and returns what Blocked returns after it.
 	Failed(ctx context.Context, keys ...Key) time.Duration
+	// Attempt counts an attempt against each key as if it had failed already, unless one of them is blocked; it returns how long that stays
+	// blocked, and zero if the attempt may go on. So of many attempts at once no more go on than of as many one after the other. Who
+	// finds that the attempt succeeds says so by Succeeded.
+	Attempt(ctx context.Context, keys ...Key) time.Duration
 	// Succeeded forgets the failures of keys.
 	Succeeded(ctx context.Context, keys ...Key)
 }

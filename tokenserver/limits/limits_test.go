@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,14 +43,15 @@ const s, m = time.Second, time.Minute
 
 // blocks are what failures that come whenever the block before is over lead to, after the free ones.
 var blocks = map[Kind][]time.Duration{
-	ByClient:  {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 1 * m, 1 * m},
-	ByUser:    {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 512 * s, 15 * m, 15 * m},
-	ByAddress: {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 1 * m, 1 * m},
+	ByClient:      {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 1 * m, 1 * m},
+	ByUser:        {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 512 * s, 15 * m, 15 * m},
+	ByAddress:     {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 1 * m, 1 * m},
+	ByUnknownUser: {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 512 * s, 15 * m, 15 * m},
 }
 
 var (
-	freeFailures = map[Kind]int{ByClient: 10, ByUser: 5, ByAddress: 50}
-	quietPeriods = map[Kind]time.Duration{ByClient: 10 * m, ByUser: 60 * m, ByAddress: 10 * m}
+	freeFailures = map[Kind]int{ByClient: 10, ByUser: 5, ByUnknownUser: 5, ByAddress: 50}
+	quietPeriods = map[Kind]time.Duration{ByClient: 10 * m, ByUser: 60 * m, ByUnknownUser: 60 * m, ByAddress: 10 * m}
 )
 
 // testLimiter checks what every Limiter promises.
@@ -136,6 +139,44 @@ func testLimiter(t *testing.T, open func(*testing.T, *clock) Limiter) {
 			if got := l.Blocked(t.Context(), other); got != 0 {
 				t.Errorf("%v is blocked for %s", other, got)
 			}
+		}
+	})
+	t.Run("an attempt counts unless a key is blocked", func(t *testing.T) {
+		l := open(t, newClock())
+		bob, client := UserKey("c", "bob"), ClientKey("c")
+		for i := range 6 {
+			if got := l.Attempt(t.Context(), bob, client); got != 0 {
+				t.Fatalf("attempt %d has to wait for %s", i+1, got)
+			}
+		}
+		// The sixth is the first beyond the free ones, in case it failed.
+		for range 20 {
+			if got := l.Attempt(t.Context(), bob, client); got != s {
+				t.Fatalf("got %s, want %s: who is refused has made no attempt", got, s)
+			}
+		}
+		if got := l.Blocked(t.Context(), client); got != 0 {
+			t.Errorf("the other key is blocked for %s", got)
+		}
+		l.Succeeded(t.Context(), bob)
+		if got := l.Attempt(t.Context(), bob); got != 0 {
+			t.Errorf("after a success an attempt has to wait for %s", got)
+		}
+	})
+	t.Run("of many attempts at once no more go on than one after the other", func(t *testing.T) {
+		l := open(t, newClock())
+		var gone atomic.Int64
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if l.Attempt(t.Context(), UserKey("c", "bob")) == 0 {
+					gone.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if gone.Load() != 6 {
+			t.Errorf("%d attempts went on, want the 5 free ones and the one that blocks", gone.Load())
 		}
 	})
 	t.Run("many at once lose no failure", func(t *testing.T) {
@@ -230,6 +271,12 @@ func TestKeys(t *testing.T) {
 		{"an IPv6 address", AddressKey(netip.MustParseAddr("2001:db8:1:2:3:4:5:6")), Key{ByAddress, "2001:db8:1:2::/64"}},
 		{"an IPv6 address with a zone", AddressKey(netip.MustParseAddr("fe80::1%eth0")), Key{ByAddress, "fe80::/64"}},
 		{"no address", AddressKey(netip.Addr{}), Key{ByAddress, "invalid IP"}},
+		{
+			"a login's address", LoginAddressKey("shop.web", netip.MustParseAddr("2001:db8:1:2:3:4:5:6")),
+			Key{ByAddress, "login shop.web 2001:db8:1:2::/64"},
+		},
+		{"a client that there is not", UnknownClientKey("nobody"), Key{ByClient, "?25474"}},
+		{"a user whom the client does not know", UnknownUserKey("shop.web", "nobody"), Key{ByUnknownUser, "shop.web:898"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -237,5 +284,18 @@ func TestKeys(t *testing.T) {
 				t.Errorf("key (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Made-up names fill neither memory nor a shared store.
+func TestNamesThatDoNotExistShareKeys(t *testing.T) {
+	clients, users := map[Key]bool{}, map[Key]bool{}
+	for i := range 200_000 {
+		name := strconv.Itoa(i)
+		clients[UnknownClientKey(name)] = true
+		users[UnknownUserKey("c", name)] = true
+	}
+	if len(clients) > unknownClients || len(clients) < unknownClients/2 || len(users) != unknownUsers {
+		t.Errorf("200,000 names have %d keys as clients and %d as users of one", len(clients), len(users))
 	}
 }

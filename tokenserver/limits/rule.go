@@ -5,7 +5,9 @@ package limits
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -23,7 +25,7 @@ func ruleOf(k Kind) rule {
 	switch k {
 	case ByClient:
 		return rule{free: 10, base: time.Second, longest: time.Minute, quiet: 10 * time.Minute}
-	case ByUser:
+	case ByUser, ByUnknownUser:
 		return rule{free: 5, base: time.Second, longest: 15 * time.Minute, quiet: time.Hour}
 	case ByAddress:
 		return rule{free: 50, base: time.Second, longest: time.Minute, quiet: 10 * time.Minute}
@@ -96,12 +98,35 @@ func AddressKey(source netip.Addr) Key {
 	return Key{Kind: ByAddress, ID: source.String()}
 }
 
-// LoginAddressKey counts the logins of users against a source address. They are counted apart from what clients present: a workload
-// with a wrong secret must not lock out the users who come by the same gateway.
-func LoginAddressKey(source netip.Addr) Key {
+// LoginAddressKey counts the logins of a client's users against a source address. They are counted apart from what clients present,
+// and for each client: neither a workload with a wrong secret nor another client's users may lock out those who come by the same gateway.
+func LoginAddressKey(clientID string, source netip.Addr) Key {
 	key := AddressKey(source)
-	key.ID = "login " + key.ID
+	key.ID = "login " + clientID + " " + key.ID
 	return key
+}
+
+// How many keys there are for all names that do not exist: for client IDs, and for the users of a client. Anybody can make up names, and
+// must not fill a store with them. Two names share a key too rarely to be noticed.
+const (
+	unknownClients = 1 << 16
+	unknownUsers   = 1 << 12
+)
+
+// UnknownClientKey counts against a client ID that does not exist.
+func UnknownClientKey(clientID string) Key {
+	return Key{Kind: ByClient, ID: "?" + bucket(clientID, unknownClients)}
+}
+
+// UnknownUserKey counts against a user whom a client does not know.
+func UnknownUserKey(clientID, username string) Key {
+	return Key{Kind: ByUnknownUser, ID: clientID + ":" + bucket(username, unknownUsers)}
+}
+
+// bucket returns which of n a name falls into; n divides 1<<16.
+func bucket(name string, n int) string {
+	sum := sha256.Sum256([]byte(name))
+	return strconv.Itoa(int(binary.BigEndian.Uint16(sum[:])) % n)
 }
 
 // A digest stands for a key where keys are kept, so that they are short and say nothing.
