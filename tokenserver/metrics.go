@@ -10,6 +10,7 @@ import (
 
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/limits"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing"
 )
 
 const namespace = "integration_operator_token_server"
@@ -78,10 +79,19 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	m.clients.Collect(metrics)
 	set := m.keys.Keys()
 	for _, algorithm := range set.Algorithms() {
-		if key, ok := set.Active(algorithm); ok && !key.ActivatedAt.IsZero() {
-			age := m.now().Sub(key.ActivatedAt).Seconds()
-			metrics <- prometheus.MustNewConstMetric(m.keyAge, prometheus.GaugeValue, age, algorithm)
+		if key, ok := set.Active(algorithm); ok {
+			m.collectKeyAge(metrics, algorithm, key.ActivatedAt)
 		}
+	}
+	if key, ok := m.keys.SealingKeys().Active(); ok {
+		m.collectKeyAge(metrics, sealing.Algorithm, key.ActivatedAt)
+	}
+}
+
+// collectKeyAge sends how long a key has been active, if that is known.
+func (m *Metrics) collectKeyAge(metrics chan<- prometheus.Metric, algorithm string, since time.Time) {
+	if !since.IsZero() {
+		metrics <- prometheus.MustNewConstMetric(m.keyAge, prometheus.GaugeValue, m.now().Sub(since).Seconds(), algorithm)
 	}
 }
 

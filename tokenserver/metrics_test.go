@@ -39,6 +39,7 @@ integration_operator_token_server_requests_total{grant="client_credentials",resu
 integration_operator_token_server_requests_total{grant="unknown",result="unsupported_grant_type",route="/oauth2/token"} 1
 # HELP integration_operator_token_server_signing_key_age_seconds How long the key that signs has been active, by algorithm.
 # TYPE integration_operator_token_server_signing_key_age_seconds gauge
+integration_operator_token_server_signing_key_age_seconds{algorithm="A256GCM"} 3600
 integration_operator_token_server_signing_key_age_seconds{algorithm="ES256"} 3600
 integration_operator_token_server_signing_key_age_seconds{algorithm="EdDSA"} 3600
 integration_operator_token_server_signing_key_age_seconds{algorithm="RS256"} 3600

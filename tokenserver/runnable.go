@@ -24,6 +24,8 @@ const (
 	writeTimeout      = 15 * time.Second
 	idleTimeout       = 120 * time.Second
 	maxHeaderBytes    = 16 << 10
+	// maxStreams bounds what one HTTP/2 connection can have in flight.
+	maxStreams = 100
 	// defaultDrainTimeout outlives every request, as writeTimeout ends it.
 	defaultDrainTimeout = 20 * time.Second
 )
@@ -152,6 +154,7 @@ func (r *Runnable) server() *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          log.New(errorLog{logger}, "", 0),
 	}
 	if !r.Insecure {

@@ -17,6 +17,8 @@ import (
 const (
 	// MaxBodyBytes is the most that a body may have.
 	MaxBodyBytes = 64 << 10
+	// usualBodyBytes is enough for nearly every request.
+	usualBodyBytes = 2 << 10
 	// MaxScopes and MaxScopeLength bound the scope parameter.
 	MaxScopes      = 256
 	MaxScopeLength = 128
@@ -203,8 +205,9 @@ func bodyParser(r *http.Request) (func(string, *parameters) *Error, *Error) {
 
 // readBody reads the body up to MaxBodyBytes.
 func readBody(w http.ResponseWriter, r *http.Request) (string, *Error) {
-	// Room for the declared length and for the read that meets the end; a lie costs at most the bound.
-	size := min(max(r.ContentLength, 0), MaxBodyBytes) + bytes.MinRead
+	// Room for the declared length of a usual request and for the read that meets the end. What is larger has to arrive before it takes
+	// memory, as anybody can declare any length and send nothing.
+	size := min(max(r.ContentLength, 0), usualBodyBytes) + bytes.MinRead
 	buf := bytes.NewBuffer(make([]byte, 0, size))
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBodyBytes)); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {

@@ -17,6 +17,9 @@ import (
 	"time"
 )
 
+// Algorithm is what the keys are called where they stand beside signing keys: v1alpha1.KeyAlgorithmA256GCM.
+const Algorithm = "A256GCM"
+
 const (
 	// pemType is v1alpha1.PEMTypeSymmetricKey. This package knows nothing of Kubernetes, so it does not import it.
 	pemType = "SYMMETRIC KEY"

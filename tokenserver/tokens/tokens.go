@@ -4,6 +4,7 @@
 package tokens
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -18,6 +19,12 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/sealing"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
 )
+
+// ErrTooLarge says that a token would be larger than this server itself reads. Its scopes and audiences are too many.
+var ErrTooLarge = errors.New("the token would be too large")
+
+// maxClaimsBytes keeps a token, with header and signature, below what introspection and revocation read: oauth2.MaxTokenLength.
+const maxClaimsBytes = 45_000
 
 // ErrNoActiveKey says that no key signs for the client's algorithm yet, or that none seals. It passes by itself, once the
 // key has been made.
@@ -136,7 +143,7 @@ func HashOf(token string) [sha256.Size]byte {
 }
 
 // AccessToken returns a new token on the given terms, signed or encrypted as the client has it. It returns
-// ErrNoActiveKey, wrapped, if there is no key yet to do so.
+// ErrNoActiveKey, wrapped, if there is no key yet to do so, or ErrTooLarge.
 func (i *Issuer) AccessToken(terms Terms) (AccessToken, error) {
 	c := terms.Client
 	id := newID()
@@ -215,7 +222,7 @@ func (i *Issuer) encrypted(claims *Claims) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("encrypt token: %w", ErrNoActiveKey)
 	}
-	payload, err := json.Marshal(claims)
+	payload, err := render(claims)
 	if err != nil {
 		return "", fmt.Errorf("render token: %w", err)
 	}
@@ -234,6 +241,21 @@ func newID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
+// render returns claims as JSON. Unlike json.Marshal it leaves characters alone that mean something only in HTML: scopes and audiences may
+// be full of them, and each would take six bytes.
+func render(claims *Claims) ([]byte, error) {
+	var payload bytes.Buffer
+	encoder := json.NewEncoder(&payload)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(claims); err != nil {
+		return nil, err
+	}
+	if payload.Len() > maxClaimsBytes {
+		return nil, ErrTooLarge
+	}
+	return bytes.TrimSuffix(payload.Bytes(), []byte("\n")), nil
+}
+
 // headerOf returns the header of the JWTs that a key signs. Neither an algorithm nor a thumbprint holds anything that
 // JSON would escape.
 func headerOf(key *signer.Key) string {
@@ -247,7 +269,7 @@ func sign(key *signer.Key, claims *Claims) (string, error) {
 	if method == nil {
 		return "", errors.New("the algorithm is unknown")
 	}
-	payload, err := json.Marshal(claims)
+	payload, err := render(claims)
 	if err != nil {
 		return "", err
 	}

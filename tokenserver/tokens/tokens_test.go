@@ -183,3 +183,19 @@ func mustActive(t *testing.T, set *signer.Set, algorithm string) *signer.Key {
 	}
 	return key
 }
+
+func TestTokensForTooMuchAreRefused(t *testing.T) {
+	issuer, _ := newPair(t, "RS256")
+	for _, opaque := range []bool{false, true} {
+		terms := newUserTerms("RS256", opaque)
+		terms.Scope = strings.Repeat("a&b<c> ", 6_000)
+		token, err := issuer.AccessToken(terms)
+		if err != nil || len(token.Token) > 60<<10 {
+			t.Errorf("opaque %t: 42,000 characters that HTML would escape make a token of %d bytes (%v)", opaque, len(token.Token), err)
+		}
+		terms.Scope = strings.Repeat("scope ", 10_000)
+		if _, err := issuer.AccessToken(terms); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("opaque %t: got %v, want ErrTooLarge", opaque, err)
+		}
+	}
+}
