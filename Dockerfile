@@ -11,6 +11,7 @@ RUN go mod download
 COPY api/ api/
 COPY cmd/manager/ cmd/manager/
 COPY controllers/ controllers/
+COPY internal/ internal/
 COPY tokenserver/ tokenserver/
 RUN CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags="-s -w" -o /manager ./cmd/manager
 

@@ -372,3 +372,35 @@ func TestWhatTheManagerMayDo(t *testing.T) {
 		})
 	}
 }
+
+// The image is built from the folders that the Dockerfile copies, and from nothing that .dockerignore leaves out.
+func TestTheImageHasWhatTheManagerImports(t *testing.T) {
+	const module = "github.com/integration-operator/integration-operator/"
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/manager")
+	list.Dir = testplane.RepositoryRoot()
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) string {
+		content, err := os.ReadFile(filepath.Join(testplane.RepositoryRoot(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	dockerfile, ignored := read("Dockerfile"), read(".dockerignore")
+	for path := range strings.FieldsSeq(string(out)) {
+		folder, ours := strings.CutPrefix(path, module)
+		if !ours {
+			continue
+		}
+		top, _, _ := strings.Cut(folder, "/")
+		if !strings.Contains(dockerfile, "COPY "+top+"/") && !strings.Contains(dockerfile, "COPY "+folder+"/") {
+			t.Errorf("cmd/manager imports %s, which the Dockerfile does not copy", folder)
+		}
+		if !strings.Contains(ignored, "!"+top+"/\n") {
+			t.Errorf("cmd/manager imports %s, which .dockerignore leaves out", folder)
+		}
+	}
+}

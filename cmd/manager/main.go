@@ -8,12 +8,20 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
+// gcPercent makes the garbage collector run when the heap has grown by half rather than doubled: what the caches hold of 10,000
+// Integrations then fits into 256 MiB. $GOGC overrides it.
+const gcPercent = 50
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	os.Exit(realMain())
 }
 

@@ -36,7 +36,7 @@ func (o *Options) sessionFlags(fs *flag.FlagSet) {
 	fs.StringVar(&o.Valkey.CAFile, "valkey-ca-file", "",
 		"A `file` with the PEM certificates to trust for the Valkey server; empty trusts the system's.")
 	fs.DurationVar(&o.RefreshTokenGrace, "refresh-token-grace", 0,
-		fmt.Sprintf("How long a client whose reply was lost may present a redeemed refresh token once more, at most %s. 0s ends the login at once.",
+		fmt.Sprintf("How long a client whose reply was lost may present a redeemed refresh token again, at most %s. 0s ends the login at once.",
 			maxRefreshTokenGrace))
 	fs.IntVar(&o.MaxSessions, "max-sessions", defaultMaxSessions,
 		"How many logins one Integration may have at a time; beyond it those that expire first end.")

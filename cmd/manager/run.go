@@ -76,7 +76,7 @@ func run(ctx context.Context, o Options, logs io.Writer) error {
 		return fmt.Errorf("add the controllers: %w", err)
 	}
 	log.Info("starting", "issuer", o.IssuerURL, "operatorNamespace", o.OperatorNamespace, "namespaces", o.Namespaces,
-		"leaderElection", o.LeaderElect)
+		"leaderElection", o.LeaderElect, "sessionStore", o.SessionStore)
 	return mgr.Start(ctx)
 }
 

@@ -52,12 +52,23 @@ func CacheByObject(operatorNamespace string, namespaces ...string) (map[client.O
 		secrets[namespace] = cache.Config{LabelSelector: labels.NewSelector().Add(*labelled)}
 	}
 	secrets[operatorNamespace] = cache.Config{LabelSelector: labels.Everything()}
+	alike := newShared()
 	return map[client.Object]cache.ByObject{
-		&v1alpha1.Integration{}:     {Namespaces: maps.Clone(served), Transform: trimMetadata},
+		&v1alpha1.Integration{}:     {Namespaces: maps.Clone(served), Transform: trimIntegration(alike)},
 		&v1alpha1.TokenSession{}:    {Namespaces: maps.Clone(served), Transform: trimMetadata},
 		&v1alpha1.TokenRevocation{}: {Namespaces: maps.Clone(served), Transform: trimMetadata},
-		&corev1.Secret{}:            {Namespaces: secrets, Transform: trimSecret(operatorNamespace)},
+		&corev1.Secret{}:            {Namespaces: secrets, Transform: trimSecret(operatorNamespace, alike)},
 	}, nil
+}
+
+// trimIntegration drops what nobody reads of an Integration, and lets it share what others have as well.
+func trimIntegration(alike *shared) toolscache.TransformFunc {
+	return func(object any) (any, error) {
+		if integration, ok := object.(*v1alpha1.Integration); ok {
+			alike.integration(integration)
+		}
+		return trimMetadata(object)
+	}
 }
 
 // trimMetadata drops what nobody reads of an Integration, a TokenSession or a TokenRevocation. These are never written whole from the
@@ -72,7 +83,7 @@ func trimMetadata(object any) (any, error) {
 
 // trimSecret drops what nobody reads of a Secret, as its informer takes it in. Data is always written whole, so dropping it loses
 // nothing; annotations stay wherever the controllers may write the Secret, as they keep other people's.
-func trimSecret(operatorNamespace string) toolscache.TransformFunc {
+func trimSecret(operatorNamespace string, alike *shared) toolscache.TransformFunc {
 	return func(object any) (any, error) {
 		secret, ok := object.(*corev1.Secret)
 		if !ok {
@@ -99,6 +110,7 @@ func trimSecret(operatorNamespace string) toolscache.TransformFunc {
 				secret.Data = map[string][]byte{key: kept}
 			}
 		}
+		alike.secret(secret)
 		return secret, nil
 	}
 }

@@ -5,6 +5,7 @@ package kubestore
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -44,7 +45,7 @@ func TestWhatNobodyReadsIsNotKept(t *testing.T) {
 				},
 				Data: tt.data,
 			}
-			trimmed, err := trimSecret("operator")(secret)
+			trimmed, err := trimSecret("operator", newShared())(secret)
 			got, ok := trimmed.(*corev1.Secret)
 			if err != nil || !ok {
 				t.Fatalf("got %T, %v", trimmed, err)
@@ -147,7 +148,7 @@ func TestOfAUsersSecretTheLoginIsKept(t *testing.T) {
 				},
 				Type: tt.kind, Data: tt.data,
 			}
-			if _, err := trimSecret("operator")(secret); err != nil {
+			if _, err := trimSecret("operator", newShared())(secret); err != nil {
 				t.Fatal(err)
 			}
 			got := map[string]int{}
@@ -166,4 +167,47 @@ func TestOfAUsersSecretTheLoginIsKept(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is in every Secret and every status is in memory once.
+func TestWhatIsAlikeIsShared(t *testing.T) {
+	alike := newShared()
+	read := func(name, ca string) *corev1.Secret {
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "shop", Name: name, OwnerReferences: []metav1.OwnerReference{{Kind: "Integration", Controller: new(true)}},
+				Annotations: map[string]string{v1alpha1.AnnotationClientSecretKey: "client_secret"},
+			},
+			Data: map[string][]byte{"ca.crt": []byte(ca), "client_secret": []byte("the same by accident"), "client_id": []byte(name)},
+		}
+		if _, err := trimSecret("operator", alike)(secret); err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	}
+	first, second, third, fourth := read("a", "old"), read("b", "old"), read("c", "new"), read("d", "new")
+	same := func(a, b *corev1.Secret, key string) bool { return &a.Data[key][0] == &b.Data[key][0] }
+	if !same(first, second, "ca.crt") || !same(third, fourth, "ca.crt") || same(second, third, "ca.crt") || same(first, second, "client_secret") {
+		t.Error("equal values must be one, but for client secrets, and others must not")
+	}
+	if string(second.Data["ca.crt"]) != "old" || string(third.Data["ca.crt"]) != "new" || string(second.Data["client_id"]) != "b" {
+		t.Errorf("values have changed: %v", second.Data)
+	}
+	for i := range 10 * maxSharedKeys {
+		alike.secret(&corev1.Secret{Data: map[string][]byte{strconv.Itoa(i): {1}}})
+	}
+	if len(alike.values) > maxSharedKeys {
+		t.Errorf("%d keys are remembered", len(alike.values))
+	}
+
+	status := func(issuer string) *v1alpha1.Integration {
+		integration := &v1alpha1.Integration{Status: v1alpha1.IntegrationStatus{Endpoints: v1alpha1.EndpointsOf(issuer)}}
+		alike.integration(integration)
+		return integration
+	}
+	one, two, other := status("https://a"), status("https://a"), status("https://b")
+	if one.Status.Endpoints != two.Status.Endpoints || other.Status.Endpoints.Issuer != "https://b" || one.Status.Endpoints.Issuer != "https://a" {
+		t.Error("equal endpoints must be one, and others must not")
+	}
+	alike.integration(&v1alpha1.Integration{})
 }
