@@ -72,8 +72,9 @@ fuzz: ## Run each fuzzer for FUZZTIME (10s), beyond the corpus that make test ru
 	@hack/fuzz/run.sh $(or $(FUZZTIME),10s)
 
 .PHONY: bench
-bench: ## Measure the token server beside a bare handler.
+bench: controlplane build ## Measure the token server beside a bare handler, and the manager with 10,000 Integrations.
 	go run ./tokenserver/bench
+	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go run ./hack/bench
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters.

@@ -4,64 +4,118 @@
 package main
 
 import (
-	"cmp"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 )
 
 func main() {
-	rounds := flag.Int("rounds", 6, "rounds for each algorithm and server")
+	rounds := flag.Int("rounds", 6, "rounds for each row and server")
 	length := flag.Duration("round", 2*time.Second, "length of a round")
 	connections := flag.Int("connections", 16, "connections at once")
+	only := flag.String("only", "", "measure only the rows whose name contains this")
 	flag.Parse()
-	if err := run(*rounds, *connections, *length); err != nil {
+	err := errors.New("-rounds, -round and -connections must be positive")
+	if *rounds > 0 && *length > 0 && *connections > 0 {
+		err = run(os.Stdout, plan{*rounds, *connections, *length}, *only)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// A budget is what DESIGN 8 asks of an algorithm: at least ratio of the floor's rate, at most tail times its p99. A zero asks
-// for nothing.
-type budget struct {
-	algorithm   string
-	ratio, tail float64
+// A plan says how often, by how many and for how long a server is asked.
+type plan struct {
+	rounds, connections int
+	length              time.Duration
 }
 
-// run measures every algorithm and prints the table.
-func run(rounds, connections int, length time.Duration) error {
-	var out strings.Builder
-	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	if _, err := fmt.Fprintf(os.Stdout,
-		"client_credentials over HTTP, %d connections, %d rounds of %s each, floor and server taking turns\n\n",
-		connections, rounds, length); err != nil {
+// run measures the rows and prints the tables.
+func run(out io.Writer, p plan, only string) error {
+	if err := compare(out, p, only); err != nil {
 		return err
 	}
-	// Nothing fails while a table is written to memory; Flush would say so.
-	_, _ = fmt.Fprintln(table, "algorithm\tfloor req/s\tserver req/s\tratio\tbudget\tfloor p50\tp99\tserver p50\tp99\tp99 ratio\tbudget\t")
-	for _, b := range []budget{{"ES256", 0.80, 1.5}, {"RS256", 0.90, 1.5}, {"EdDSA", 0, 0}} {
-		floor, server, err := measure(b.algorithm, rounds, connections, length)
+	// One connection, so that what is measured is the server and not the queue before it; short rounds, so that the turns are close.
+	return compareRefusals(out, plan{p.rounds * 10, 1, p.length / 10}, only)
+}
+
+// compare prints how the server does beside each row's floor.
+func compare(out io.Writer, p plan, only string) error {
+	table := newTable("\tfloor req/s\tserver req/s\tratio\tbudget\tfloor p50\tp99\tserver p50\tp99\tp99 ratio\tbudget")
+	for _, r := range rows {
+		if !strings.Contains(r.name, only) {
+			continue
+		}
+		results, err := measureRow(r, p)
 		if err != nil {
-			return fmt.Errorf("measure %s: %w", b.algorithm, err)
+			return fmt.Errorf("measure %s: %w", r.name, err)
 		}
-		ratios := make([]float64, 0, rounds)
-		for i := range floor.rates {
-			ratios = append(ratios, server.rates[i]/floor.rates[i])
-		}
+		floor, server := results[0], results[1]
 		floorTail, serverTail := floor.latency(0.99), server.latency(0.99)
-		_, _ = fmt.Fprintf(table, "%s\t%.0f\t%.0f\t%.2f\t%s\t%s\t%s\t%s\t%s\t%.2f\t%s\t\n", b.algorithm,
-			median(floor.rates), median(server.rates), median(ratios), limit(">=", b.ratio),
-			floor.latency(0.5), floorTail, server.latency(0.5), serverTail,
-			float64(serverTail)/float64(floorTail), limit("<=", b.tail))
+		table.line("%s\t%.0f\t%.0f\t%.2f\t%s\t%s\t%s\t%s\t%s\t%.2f\t%s", r.name,
+			median(floor.rates), median(server.rates), median(ratios(server.rates, floor.rates)), limit(">=", r.ratio),
+			floor.latency(0.5), floorTail, server.latency(0.5), serverTail, quotient(serverTail, floorTail), limit("<=", r.tail))
 	}
-	if err := table.Flush(); err != nil {
+	return table.print(out, fmt.Sprintf("Over HTTP, %d connections, %d rounds of %s each, floor and server taking turns",
+		p.connections, p.rounds, p.length))
+}
+
+// compareRefusals prints how long it takes to refuse.
+func compareRefusals(out io.Writer, p plan, only string) error {
+	table := newTable("\tfirst p50\tsecond p50\tratio\tfirst p99\tsecond p99\tratio")
+	for _, r := range refusals {
+		if !strings.Contains(r.name, only) {
+			continue
+		}
+		results, err := measureRefusal(r, p)
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", r.name, err)
+		}
+		first, second := results[0], results[1]
+		table.line("%s\t%s\t%s\t%.2f\t%s\t%s\t%.2f", r.name,
+			first.latency(0.5), second.latency(0.5), quotient(second.latency(0.5), first.latency(0.5)),
+			first.latency(0.99), second.latency(0.99), quotient(second.latency(0.99), first.latency(0.99)))
+	}
+	return table.print(out, fmt.Sprintf("How long a refusal takes, %d connection, %d rounds of %s each, both taking turns",
+		p.connections, p.rounds, p.length))
+}
+
+// A table collects lines and prints them aligned.
+type table struct {
+	text   strings.Builder
+	writer *tabwriter.Writer
+	lines  int
+}
+
+// newTable returns a table with a header.
+func newTable(header string) *table {
+	t := &table{}
+	t.writer = tabwriter.NewWriter(&t.text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t.line("%s", header)
+	return t
+}
+
+// line adds a line of cells that end in tabs. Nothing fails while a table is written to memory.
+func (t *table) line(format string, cells ...any) {
+	_, _ = fmt.Fprintf(t.writer, format+"\t\n", cells...)
+	t.lines++
+}
+
+// print writes a table that has more than its header.
+func (t *table) print(out io.Writer, title string) error {
+	if t.lines == 1 {
+		return nil
+	}
+	if err := t.writer.Flush(); err != nil {
 		return err
 	}
-	_, err := os.Stdout.WriteString(out.String())
+	_, err := fmt.Fprintf(out, "%s\n\n%s\n", title, t.text.String())
 	return err
 }
 
@@ -71,21 +125,4 @@ func limit(sign string, value float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%s %.2f", sign, value)
-}
-
-// A result collects what the rounds of one server gave.
-type result struct {
-	rates     []float64
-	latencies []time.Duration
-}
-
-// latency returns a quantile of all latencies.
-func (r *result) latency(quantile float64) time.Duration {
-	slices.Sort(r.latencies)
-	return r.latencies[int(quantile*float64(len(r.latencies)-1))].Round(time.Microsecond)
-}
-
-// median returns the middle of values, which it leaves as they are.
-func median[T cmp.Ordered](values []T) T {
-	return slices.Sorted(slices.Values(values))[len(values)/2]
 }

@@ -4,106 +4,75 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"sync"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/integration-operator/integration-operator/tokenserver"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/discovery"
+	"github.com/integration-operator/integration-operator/tokenserver/limits"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing/sealingtest"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
 	"github.com/integration-operator/integration-operator/tokenserver/signer/signertest"
+	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
 const (
 	issuer   = "https://tokens.example"
 	audience = "https://orders.shop.example"
 	clientID = "shop.order-sync"
-	scope    = "orders.read orders.write"
-	lifetime = 10 * time.Minute
+	// unknownID is as long as clientID.
+	unknownID = "shop.order-none"
+	scope     = "orders.read orders.write"
+	lifetime  = 10 * time.Minute
+
+	tokenPath         = discovery.PathToken
+	introspectionPath = discovery.PathIntrospection
 )
 
-// A target is a running server and the request that it is asked.
-type target struct {
-	name    string
-	address string
-	request []byte
+// A subject is the server that is measured, with what it takes to ask it.
+type subject struct {
+	key     *signer.Key
+	handler http.Handler
+	// secret is the client's, and wrongSecret is one like it.
+	secret, wrongSecret string
+	// token is an access token of the client.
+	token string
 }
 
-// start starts floor and server, in this order, with one key between them.
-func start(algorithm string) ([]target, func(), error) {
+// newSubject returns the token server as the manager runs it, but for what the package comment says, with the log formatted and thrown
+// away. It has one client, whose tokens are signed with a new key for an algorithm.
+func newSubject(algorithm string) (*subject, error) {
 	key, err := newKey(algorithm)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	secret := rand.Text() + rand.Text()
-	handler, err := newServer(key, secret)
-	if err != nil {
-		return nil, nil, err
-	}
-	var targets []target
-	var servers []*http.Server
-	stop := func() {
-		for _, s := range servers {
-			_ = s.Close()
-		}
-	}
-	for _, s := range []struct {
-		name    string
-		handler http.Handler
-	}{{"floor", newFloor(key)}, {"server", handler}} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
-		if err != nil {
-			stop()
-			return nil, nil, err
-		}
-		server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
-		servers = append(servers, server)
-		go func() { _ = server.Serve(listener) }() // ends with stop
-		address := listener.Addr().String()
-		targets = append(targets, target{s.name, address, request(address, secret)})
-	}
-	return targets, stop, nil
-}
-
-// request returns the bytes of a token request.
-func request(address, secret string) []byte {
-	const body = "grant_type=client_credentials&scope=orders.read+orders.write"
-	basic := base64.StdEncoding.EncodeToString([]byte(clientID + ":" + secret))
-	return fmt.Appendf(nil, "POST /oauth2/token HTTP/1.1\r\nHost: %s\r\nAuthorization: Basic %s\r\n"+
-		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", address, basic, len(body), body)
-}
-
-// store has one client and one key.
-type store struct {
-	client *clients.Client
-	set    *signer.Set
-}
-
-// Client returns the client.
-func (s *store) Client(id string) (*clients.Client, bool) { return s.client, id == s.client.ID }
-
-// Keys returns the key.
-func (s *store) Keys() *signer.Set { return s.set }
-
-// newServer returns the token server as the manager runs it, with the log formatted and thrown away.
-func newServer(key *signer.Key, secret string) (http.Handler, error) {
 	set, err := signer.NewSet([]*signer.Key{key})
 	if err != nil {
 		return nil, err
 	}
-	s := &store{set: set, client: &clients.Client{
+	sealingKey, err := sealing.ParseKey(sealingtest.NewKey())
+	if err != nil {
+		return nil, err
+	}
+	sealingKey.Active = true
+	subject := &subject{key: key, secret: newSecret(), wrongSecret: newSecret()}
+	s := &store{set: set, sealing: sealing.NewSet([]*sealing.Key{sealingKey}), client: &clients.Client{
 		ID: clientID, Namespace: "shop", Name: "order-sync", UID: "0b9e4a3e-6b0e-4a57-9d3c-1f2f3a4b5c6d",
-		SecretHashes:     [][sha256.Size]byte{sha256.Sum256([]byte(secret))},
+		Methods:          []clients.Method{clients.MethodClientSecret},
+		SecretHashes:     [][sha256.Size]byte{sha256.Sum256([]byte(subject.secret))},
 		GrantTypes:       []string{"client_credentials"},
 		Access:           []clients.Access{{Audience: audience, Scopes: []string{"orders.read", "orders.write"}}},
 		DefaultScopes:    []string{"orders.read", "orders.write"},
@@ -115,64 +84,20 @@ func newServer(key *signer.Key, secret string) (http.Handler, error) {
 		return nil, err
 	}
 	server := &tokenserver.Server{
-		Issuer: issuer, Clients: s, Keys: s, JWKSMaxAge: 5 * time.Minute, Now: time.Now,
-		Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Metrics: metrics,
+		Issuer: issuer, Clients: s, Keys: s, Sessions: &lookup{}, MaxSessions: 1,
+		Limits:     limits.Observed(counting{limits.NewMemory(time.Now)}, metrics.CountLimited),
+		JWKSMaxAge: 5 * time.Minute, Now: time.Now, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Metrics: metrics,
 	}
-	return server.Handler(), nil
-}
-
-// floorClaims are the claims that the token server's tokens have.
-type floorClaims struct {
-	jwt.RegisteredClaims
-	ClientID    string           `json:"client_id"`
-	Scope       string           `json:"scope"`
-	Integration floorIntegration `json:"integration-operator.io"`
-}
-
-type floorIntegration struct {
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	UID       string `json:"uid"`
-}
-
-// floorReply is the reply of RFC 6749 section 5.1.
-type floorReply struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int    `json:"expires_in"`
-	Scope       string `json:"scope"`
-}
-
-// newFloor returns the least that could issue such a token, written as anybody would.
-func newFloor(key *signer.Key) http.Handler {
-	method := jwt.GetSigningMethod(key.Algorithm)
-	integration := floorIntegration{"shop", "order-sync", "0b9e4a3e-6b0e-4a57-9d3c-1f2f3a4b5c6d"}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseForm(); err != nil || r.PostForm.Get("grant_type") != "client_credentials" {
-			http.Error(w, "bad request", http.StatusBadRequest)
-			return
-		}
-		now := time.Now()
-		id := make([]byte, 16)
-		_, _ = rand.Read(id)
-		token := jwt.NewWithClaims(method, floorClaims{
-			RegisteredClaims: jwt.RegisteredClaims{
-				Issuer: issuer, Subject: clientID, Audience: jwt.ClaimStrings{audience},
-				IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now),
-				ExpiresAt: jwt.NewNumericDate(now.Add(lifetime)), ID: base64.RawURLEncoding.EncodeToString(id),
-			},
-			ClientID: clientID, Scope: scope, Integration: integration,
-		})
-		token.Header["typ"], token.Header["kid"] = "at+jwt", key.ID
-		signed, err := token.SignedString(key.Private)
-		if err != nil {
-			http.Error(w, "server error", http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(floorReply{signed, "Bearer", int(lifetime.Seconds()), scope}) //nolint:gosec // the token is the reply
+	subject.handler = server.Handler()
+	issued, err := (&tokens.Issuer{URL: issuer, Keys: set, Now: time.Now}).AccessToken(tokens.Terms{
+		Client: s.client, Subject: tokens.SubjectOf(s.client, nil), Audience: []string{audience}, Scope: scope,
 	})
+	subject.token = issued.Token
+	return subject, err
 }
+
+// newSecret returns a client secret as long as the operator's.
+func newSecret() string { return rand.Text() + rand.Text() }
 
 // newKey makes an active key of an algorithm.
 func newKey(algorithm string) (*signer.Key, error) {
@@ -186,4 +111,77 @@ func newKey(algorithm string) (*signer.Key, error) {
 	}
 	key.Active = true
 	return key, nil
+}
+
+// store has one client and one key of each sort.
+type store struct {
+	client  *clients.Client
+	set     *signer.Set
+	sealing *sealing.Set
+}
+
+// Client returns the client.
+func (s *store) Client(id string) (*clients.Client, bool) { return s.client, id == s.client.ID }
+
+// Keys returns the signing key.
+func (s *store) Keys() *signer.Set { return s.set }
+
+// SealingKeys returns the sealing key.
+func (s *store) SealingKeys() *sealing.Set { return s.sealing }
+
+// errNoLogins is what lookup says to everything but Standing.
+var errNoLogins = fmt.Errorf("%w: %w", sessions.ErrUnavailable, errors.New("the benchmark has no logins"))
+
+// lookup is a sessions.Store without sessions in which a token's standing is looked up by what it is kept under in the real ones.
+type lookup struct {
+	mu    sync.RWMutex
+	spent map[[sha256.Size]byte]struct{}
+}
+
+var _ sessions.Store = (*lookup)(nil)
+
+// Standing tells that the token is not spent and has no session.
+func (l *lookup) Standing(_ context.Context, owner sessions.Owner, tokenID, _ string) (bool, *sessions.Session, error) {
+	name := sha256.Sum256([]byte(owner.UID + "/" + sessions.KindAccessToken + "/" + tokenID))
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	_, spent := l.spent[name]
+	return spent, nil, nil
+}
+
+// Create fails.
+func (*lookup) Create(context.Context, *sessions.Session, int) error { return errNoLogins }
+
+// Get fails.
+func (*lookup) Get(context.Context, sessions.Owner, string) (*sessions.Session, error) {
+	return nil, errNoLogins
+}
+
+// Replace fails.
+func (*lookup) Replace(context.Context, *sessions.Session) error { return errNoLogins }
+
+// End fails.
+func (*lookup) End(context.Context, sessions.Owner, string) error { return errNoLogins }
+
+// Spend fails.
+func (*lookup) Spend(context.Context, sessions.Spent) error { return errNoLogins }
+
+// Sweep fails.
+func (*lookup) Sweep(context.Context, time.Time, func(*sessions.Session) bool) (int, error) {
+	return 0, errNoLogins
+}
+
+// counting is a Limiter that counts like another one and blocks nobody.
+type counting struct{ limits.Limiter }
+
+// Blocked looks, and returns zero.
+func (c counting) Blocked(ctx context.Context, keys ...limits.Key) time.Duration {
+	_ = c.Limiter.Blocked(ctx, keys...)
+	return 0
+}
+
+// Failed counts, and returns zero.
+func (c counting) Failed(ctx context.Context, keys ...limits.Key) time.Duration {
+	_ = c.Limiter.Failed(ctx, keys...)
+	return 0
 }
