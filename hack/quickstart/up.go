@@ -149,7 +149,8 @@ func applySamples(ctx context.Context, l layout, _ *state) error {
 	if _, err := kubectl(ctx, l, strings.NewReader(manifest), "apply", "--server-side", "-f", "-"); err != nil {
 		return err
 	}
-	if _, err := kubectl(ctx, l, nil, "apply", "--server-side", "-k", l.config("samples")); err != nil {
+	// The samples are to be what the files say, whoever has patched them since.
+	if _, err := kubectl(ctx, l, nil, "apply", "--server-side", "--force-conflicts", "-k", l.config("samples")); err != nil {
 		return err
 	}
 	// Whoever stopped in the middle of the README may have left the sample suspended, which it says nothing about itself.
