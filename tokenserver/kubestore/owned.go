@@ -18,11 +18,21 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 )
 
-// freshFor is how long an object that this replica created counts before its informer has seen it. Informers take milliseconds; what
-// one has not seen by then it may have missed altogether, created and deleted, while it was cut off.
+// freshFor is how long a session that this replica created counts before its informer has seen it. Informers take milliseconds; what
+// one has not seen by then it may have missed altogether, created and deleted, while it was cut off. Whoever does not find a session
+// here asks the API server. Nobody does for a revocation, so that one counts until it expires: what is spent once stays spent.
 const freshFor = 10 * time.Second
 
-// An ownedIndex knows the objects of one kind by their name and by the Integration that controls them. It holds the informer's own
+// pruneEvery is how often what has not been seen in time is looked for.
+const pruneEvery = freshFor
+
+// A group is the objects of one kind that are counted together: an Integration's sessions, or its spent token IDs of one kind.
+type group struct {
+	owner sessions.Owner
+	kind  v1alpha1.RevokedTokenType
+}
+
+// An ownedIndex knows the objects of one kind by their name and by the group that they count in. It holds the informer's own
 // objects, which are read and never changed, and those that this replica has just created: who counts an owner's objects counts them
 // at once.
 type ownedIndex[T client.Object] struct {
@@ -31,16 +41,17 @@ type ownedIndex[T client.Object] struct {
 	// mu guards the rest.
 	mu      sync.RWMutex
 	objects map[types.NamespacedName]T
-	byOwner map[sessions.Owner]map[types.NamespacedName]struct{}
-	// fresh says since when those objects are there that the informer has not seen yet.
-	fresh map[types.NamespacedName]time.Time
+	byGroup map[group]map[types.NamespacedName]struct{}
+	// fresh says how long those objects count that the informer has not seen yet, and pruned when it was last gone through.
+	fresh  map[types.NamespacedName]time.Time
+	pruned time.Time
 }
 
 func newOwnedIndex[T client.Object](now func() time.Time) *ownedIndex[T] {
 	return &ownedIndex[T]{
 		now:     now,
 		objects: map[types.NamespacedName]T{},
-		byOwner: map[sessions.Owner]map[types.NamespacedName]struct{}{},
+		byGroup: map[group]map[types.NamespacedName]struct{}{},
 		fresh:   map[types.NamespacedName]time.Time{},
 	}
 }
@@ -59,20 +70,30 @@ func (x *ownedIndex[T]) delete(name types.NamespacedName) {
 	x.remove(name)
 }
 
-// created takes in an object that this replica has just created, unless the informer was faster.
-func (x *ownedIndex[T]) created(object T) {
+// created takes in an object that this replica has just created, unless the informer was faster. It counts until a time, or for good
+// once the informer has seen it.
+func (x *ownedIndex[T]) created(object T, until time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	now := x.now()
-	for name, since := range x.fresh {
-		if now.Sub(since) > freshFor {
-			x.remove(name)
-		}
-	}
+	x.prune()
 	name := client.ObjectKeyFromObject(object)
 	if _, known := x.objects[name]; !known {
 		x.replace(object)
-		x.fresh[name] = now
+		x.fresh[name] = until
+	}
+}
+
+// prune forgets what the informer has not seen in time. While that lags there may be much to go through, so it is not done at each call.
+func (x *ownedIndex[T]) prune() {
+	now := x.now()
+	if now.Sub(x.pruned) < pruneEvery {
+		return
+	}
+	x.pruned = now
+	for name, until := range x.fresh {
+		if now.After(until) {
+			x.remove(name)
+		}
 	}
 }
 
@@ -81,18 +102,18 @@ func (x *ownedIndex[T]) get(name types.NamespacedName) (T, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	object, ok := x.objects[name]
-	if since, fresh := x.fresh[name]; fresh && x.now().Sub(since) > freshFor {
+	if until, fresh := x.fresh[name]; fresh && x.now().After(until) {
 		var none T
 		return none, false
 	}
 	return object, ok
 }
 
-// beyond returns all objects of an owner if they are more than most, and otherwise nil.
-func (x *ownedIndex[T]) beyond(owner sessions.Owner, most int) []T {
+// beyond returns all objects of a group if they are more than most, and otherwise nil.
+func (x *ownedIndex[T]) beyond(g group, most int) []T {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	names := x.byOwner[owner]
+	names := x.byGroup[g]
 	if len(names) <= most {
 		return nil
 	}
@@ -114,11 +135,11 @@ func (x *ownedIndex[T]) replace(object T) {
 	name := client.ObjectKeyFromObject(object)
 	x.remove(name)
 	x.objects[name] = object
-	if owner, ok := ownerOf(object); ok {
-		if x.byOwner[owner] == nil {
-			x.byOwner[owner] = map[types.NamespacedName]struct{}{}
+	if g, ok := groupOf(object); ok {
+		if x.byGroup[g] == nil {
+			x.byGroup[g] = map[types.NamespacedName]struct{}{}
 		}
-		x.byOwner[owner][name] = struct{}{}
+		x.byGroup[g][name] = struct{}{}
 	}
 }
 
@@ -129,12 +150,22 @@ func (x *ownedIndex[T]) remove(name types.NamespacedName) {
 		return
 	}
 	delete(x.objects, name)
-	if owner, ok := ownerOf(object); ok {
-		delete(x.byOwner[owner], name)
-		if len(x.byOwner[owner]) == 0 {
-			delete(x.byOwner, owner)
+	if g, ok := groupOf(object); ok {
+		delete(x.byGroup[g], name)
+		if len(x.byGroup[g]) == 0 {
+			delete(x.byGroup, g)
 		}
 	}
+}
+
+// groupOf returns what an object counts as; false if it is no Integration's.
+func groupOf(object client.Object) (group, bool) {
+	owner, ok := ownerOf(object)
+	g := group{owner: owner}
+	if revocation, spent := object.(*v1alpha1.TokenRevocation); spent {
+		g.kind = revocation.Spec.TokenType
+	}
+	return g, ok
 }
 
 // controllerOf returns the Integration that controls an object; false if none does.

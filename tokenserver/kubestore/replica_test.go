@@ -26,17 +26,23 @@ type replica struct {
 	*kubestore.Sessions
 	spy *spy
 	log *logBuffer
+	// ahead is by how much its clock is ahead.
+	ahead *atomic.Int64
 }
 
-// A spy counts what is asked of the API server by name, and may act before a Delete or fail it.
+// A spy counts what is asked of the API server by name, and may act before a Get, or before a Delete and fail it.
 type spy struct {
 	client.Client
 	reads        atomic.Int64
+	beforeGet    atomic.Pointer[func()]
 	beforeDelete atomic.Pointer[func() error]
 }
 
 func (s *spy) Get(ctx context.Context, key client.ObjectKey, object client.Object, o ...client.GetOption) error {
 	s.reads.Add(1)
+	if before := s.beforeGet.Load(); before != nil {
+		(*before)()
+	}
 	return s.Client.Get(ctx, key, object, o...)
 }
 
@@ -64,9 +70,10 @@ func newReplica(t *testing.T, informers, live *rest.Config) (replica, cache.Cach
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := replica{spy: &spy{Client: direct}, log: &logBuffer{}}
-	r.Sessions, err = kubestore.NewSessions(t.Context(), c, r.spy,
-		kubestore.SessionsOptions{MostSpent: 30, Now: time.Now, Log: r.log.logger()})
+	r := replica{spy: &spy{Client: direct}, log: &logBuffer{}, ahead: &atomic.Int64{}}
+	r.Sessions, err = kubestore.NewSessions(t.Context(), c, r.spy, kubestore.SessionsOptions{
+		MostSpent: 30, Log: r.log.logger(), Now: func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

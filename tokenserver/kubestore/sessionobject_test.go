@@ -100,14 +100,14 @@ func TestWhatTheInformerNeverSawIsForgotten(t *testing.T) {
 	now := loginTime
 	x := newOwnedIndex[*v1alpha1.TokenSession](func() time.Time { return now })
 	owner := someSession(0).Owner
-	count := func() int { return len(x.beyond(owner, 0)) }
+	count := func() int { return len(x.beyond(group{owner: owner}, 0)) }
 	name := func(n int) types.NamespacedName {
 		return types.NamespacedName{Namespace: "home", Name: fmt.Sprintf("app-id%d", n)}
 	}
 	known := func(n int) bool { _, ok := x.get(name(n)); return ok }
 
-	x.created(someObject(1))
-	x.created(someObject(2))
+	x.created(someObject(1), now.Add(freshFor))
+	x.created(someObject(2), now.Add(freshFor))
 	x.set(someObject(2)) // The informer has seen it.
 	if count() != 2 || !known(1) || !known(2) {
 		t.Fatalf("%d sessions count, want both", count())
@@ -116,7 +116,7 @@ func TestWhatTheInformerNeverSawIsForgotten(t *testing.T) {
 	if known(1) || !known(2) {
 		t.Error("want only the session that the informer has seen")
 	}
-	x.created(someObject(3))
+	x.created(someObject(3), now.Add(freshFor))
 	if count() != 2 || len(x.objects) != 2 || len(x.fresh) != 1 {
 		t.Errorf("%d sessions count, %d are kept, %d of them fresh, want 2, 2 and 1", count(), len(x.objects), len(x.fresh))
 	}
@@ -125,15 +125,15 @@ func TestWhatTheInformerNeverSawIsForgotten(t *testing.T) {
 	newer := someObject(4)
 	newer.ResourceVersion = "8"
 	x.set(newer)
-	x.created(someObject(4))
+	x.created(someObject(4), now.Add(freshFor))
 	if got, _ := x.get(name(4)); got != newer {
 		t.Error("an old state replaced what the informer has seen since")
 	}
 	for n := range 5 {
 		x.delete(name(n))
 	}
-	if len(x.objects)+len(x.byOwner)+len(x.fresh) != 0 {
-		t.Errorf("left behind: %d objects, %d owners, %d fresh", len(x.objects), len(x.byOwner), len(x.fresh))
+	if len(x.objects)+len(x.byGroup)+len(x.fresh) != 0 {
+		t.Errorf("left behind: %d objects, %d groups, %d fresh", len(x.objects), len(x.byGroup), len(x.fresh))
 	}
 }
 

@@ -28,10 +28,12 @@ import (
 const (
 	// callTimeout bounds how long a request waits for the API server.
 	callTimeout = 2 * time.Second
-	// defaultMostSpent is how many token IDs an Integration may have spent at once.
+	// maxLiveCalls is how many calls may be under way at once. The others wait for their turn within callTimeout.
+	maxLiveCalls = 64
+	// defaultMostSpent is how many token IDs of one kind an Integration may have spent at once.
 	defaultMostSpent = 10_000
 	// maxEnded is how many ended sessions are remembered, with some 200 bytes each.
-	maxEnded = 8192
+	maxEnded = 32_768
 )
 
 // A TokenSession is created at a login, read (get) and patched at each refresh, and deleted when the login ends; list and watch tell
@@ -44,7 +46,7 @@ const (
 
 // SessionsOptions are what Sessions needs to know.
 type SessionsOptions struct {
-	// MostSpent is how many token IDs an Integration may have spent at once; 0 is 10,000.
+	// MostSpent is how many token IDs of one kind an Integration may have spent at once; 0 is 10,000.
 	MostSpent int
 	// Now is the clock.
 	Now func() time.Time
@@ -55,10 +57,10 @@ type SessionsOptions struct {
 // Sessions is a sessions.Store that keeps TokenSessions and TokenRevocations in the namespace of the Integration that they belong to.
 // Its methods may be called concurrently.
 //
-// Get and every write go to the API server, one request each, within two seconds. Standing answers from the informers. A session that
-// they do not know may have been created a moment ago on another replica, so that one is asked for, and if it has ended that is
-// remembered: IDs never come back. With the API server down, Standing knows what it knew before, and for sessions that it has not
-// heard of it returns sessions.ErrUnavailable, as all the other methods do.
+// Get and every write go to the API server, one request each, within two seconds and 64 at once. Standing answers from the informers. A
+// session that they do not know may have been created a moment ago on another replica, so that one is asked for. What has ended is
+// remembered and not asked for again: IDs never come back. With the API server down, Standing knows what it knew before, and for
+// sessions that it has not heard of it returns sessions.ErrUnavailable, as all the other methods do.
 //
 // How many sessions and spent token IDs an Integration has is counted by what this replica knows. Logins on several replicas at one
 // moment may exceed the most for that moment; the next login puts that right.
@@ -108,7 +110,7 @@ func NewSessions(ctx context.Context, c cache.Cache, live client.Client, o Sessi
 		return nil, fmt.Errorf("set up the memory of ended sessions: %w", err)
 	}
 	s := &Sessions{
-		live:        live,
+		live:        &boundedClient{Client: live, slots: make(chan struct{}, maxLiveCalls)},
 		sessions:    newOwnedIndex[*v1alpha1.TokenSession](o.Now),
 		revocations: newOwnedIndex[*v1alpha1.TokenRevocation](o.Now),
 		ended:       ended,

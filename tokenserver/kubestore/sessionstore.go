@@ -46,7 +46,7 @@ func (s *Sessions) Create(ctx context.Context, session *sessions.Session, most i
 	session.Version = versionOf(object)
 	object.ManagedFields = nil
 	if !s.ended.Contains(name) { // Somebody else may have ended it meanwhile.
-		s.sessions.created(object)
+		s.sessions.created(object, s.now().Add(freshFor))
 	}
 	if err := s.evict(ctx, session.Owner, most, name.Name); err != nil {
 		s.log.WarnContext(ctx, "leave more sessions than the Integration may have until the next login",
@@ -57,7 +57,7 @@ func (s *Sessions) Create(ctx context.Context, session *sessions.Session, most i
 
 // evict ends the sessions of an owner beyond most, those that expire first before others and the new one never.
 func (s *Sessions) evict(ctx context.Context, owner sessions.Owner, most int, created string) error {
-	candidates := slices.DeleteFunc(s.sessions.beyond(owner, most), func(o *v1alpha1.TokenSession) bool {
+	candidates := slices.DeleteFunc(s.sessions.beyond(group{owner: owner}, most), func(o *v1alpha1.TokenSession) bool {
 		return o.DeletionTimestamp != nil // It has ended, and somebody's finalizer holds it.
 	})
 	excess := len(candidates) - most
@@ -99,7 +99,7 @@ func target(object client.Object) client.Object {
 	return &v1alpha1.TokenSession{ObjectMeta: metadata}
 }
 
-// Get implements sessions.Store by a quorum read.
+// Get implements sessions.Store by a quorum read, unless the session is known to have ended.
 func (s *Sessions) Get(ctx context.Context, owner sessions.Owner, id string) (*sessions.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -107,10 +107,14 @@ func (s *Sessions) Get(ctx context.Context, owner sessions.Owner, id string) (*s
 	return session, err
 }
 
-// read returns the session as the API server has it now, and the UID of its object. What does not belong to owner is not found.
+// read returns the session as the API server has it now, and the UID of its object. What does not belong to owner is not found. What
+// has ended costs no call: the refresh token of an ended session may be presented as often as its holder likes.
 func (s *Sessions) read(ctx context.Context, owner sessions.Owner, id string) (types.UID, *sessions.Session, error) {
 	name, ok := sessionName(owner, id)
 	if !ok {
+		return "", nil, sessions.ErrNotFound
+	}
+	if s.ended.Contains(name) {
 		return "", nil, sessions.ErrNotFound
 	}
 	object := &v1alpha1.TokenSession{}
@@ -188,21 +192,24 @@ func (s *Sessions) Spend(ctx context.Context, spent sessions.Spent) error {
 	if _, known := s.revocations.get(name); known {
 		return sessions.ErrUsed
 	}
-	standing := slices.DeleteFunc(s.revocations.beyond(spent.Owner, s.mostSpent-1), func(o *v1alpha1.TokenRevocation) bool {
+	object := revocationOf(spent, name.Name)
+	counted, _ := groupOf(object)
+	standing := slices.DeleteFunc(s.revocations.beyond(counted, s.mostSpent-1), func(o *v1alpha1.TokenRevocation) bool {
 		return !o.Spec.ExpiresAt.After(s.now())
 	})
 	if len(standing) >= s.mostSpent {
 		return sessions.ErrFull
 	}
-	object := revocationOf(spent, name.Name)
-	switch err := s.live.Create(ctx, object); {
-	case apierrors.IsAlreadyExists(err):
-		return sessions.ErrUsed
-	case err != nil:
+	err := s.live.Create(ctx, object)
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return failed("create", revocationKind, name, err)
 	}
+	// One that was there already is spent as well, whether or not the informer gets to see it.
 	object.ManagedFields = nil
-	s.revocations.created(object)
+	s.revocations.created(object, object.Spec.ExpiresAt.Time)
+	if err != nil {
+		return sessions.ErrUsed
+	}
 	return nil
 }
 

@@ -17,10 +17,12 @@ import (
 // fingerprint and not RotatedAt.
 const settleTime = 2 * time.Minute
 
-// A Cleaner removes what nobody can use any more: expired sessions and spent token IDs, and sessions that are not Honoured or whose
-// client is gone. One replica runs it. Nothing depends on it but the size of the store, as every use of a session asks Honoured.
+// A Cleaner removes what nobody can use any more: expired sessions and spent token IDs, and sessions that are not Honoured. One replica
+// runs it. Nothing depends on it but the size of the store, as every use of a session asks Honoured.
 //
-// The sessions of a suspended client stay: suspension ends tokens while it lasts, and the logins are there again after it.
+// The sessions of a suspended client stay: suspension ends tokens while it lasts, and the logins are there again after it. So do those
+// of a client that is not there now, as it may be back in a moment: a conflict about its ID or a watch that lags must not log
+// everybody out. If it is gone for good, its sessions expire, and Kubernetes removes those that it keeps together with their owner.
 type Cleaner struct {
 	// Store is what is cleaned.
 	Store Store
@@ -73,7 +75,7 @@ func (c *Cleaner) sweep(ctx context.Context) (int, error) {
 	return c.Store.Sweep(ctx, now, func(s *Session) bool { return c.dead(s, now) })
 }
 
-// dead reports whether a session counts for nothing, whatever happens. Without an active key there is nothing to judge by.
+// dead reports whether a session counts for nothing, whatever happens. Without its client or an active key there is nothing to judge by.
 func (c *Cleaner) dead(s *Session, now time.Time) bool {
 	written := s.IssuedAt
 	if s.RotatedAt.After(written) {
@@ -84,7 +86,7 @@ func (c *Cleaner) dead(s *Session, now time.Time) bool {
 	}
 	client, ok := c.Clients.Client(s.ClientID)
 	if !ok {
-		return true
+		return false
 	}
 	keys := c.Keys.SealingKeys()
 	if _, ok := keys.Active(); !ok {

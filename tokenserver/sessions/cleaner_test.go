@@ -80,7 +80,8 @@ func TestCleanerRemovesWhatIsOfNoUse(t *testing.T) {
 		{"a login that counts", func(*sessions.Session, *directory) {}, true},
 		{"an expired session", func(s *sessions.Session, _ *directory) { s.ExpiresAt = later }, false},
 		{"an expired session of a moment ago", func(s *sessions.Session, _ *directory) { s.IssuedAt, s.ExpiresAt = later, later }, false},
-		{"a client that is gone", func(_ *sessions.Session, d *directory) { d.client = nil }, false},
+		{"a client that is not there, and may be back in a moment", func(_ *sessions.Session, d *directory) { d.client = nil }, true},
+		{"an expired session of a client that is gone", func(s *sessions.Session, d *directory) { s.ExpiresAt, d.client = later, nil }, false},
 		{"a client that was made anew", func(_ *sessions.Session, d *directory) { d.client.UID = "uid-2" }, false},
 		{"a suspended client", func(_ *sessions.Session, d *directory) { d.client.Suspended = true }, true},
 		{"revoked", func(_ *sessions.Session, d *directory) { d.client.RevokedBefore = later }, false},
@@ -88,8 +89,8 @@ func TestCleanerRemovesWhatIsOfNoUse(t *testing.T) {
 		{"a user who is gone", func(_ *sessions.Session, d *directory) { d.client.Users = nil }, false},
 		{"a key that is gone", func(_ *sessions.Session, d *directory) { d.keys = sealing.NewSet([]*sealing.Key{other}) }, false},
 		{"no keys at all, so that there is nothing to judge by", func(_ *sessions.Session, d *directory) { d.keys = nil }, true},
-		{"a login of a moment ago, whose client may not be known here yet", func(s *sessions.Session, d *directory) {
-			s.IssuedAt, d.client = later.Add(-time.Minute), nil
+		{"a login of a moment ago, whose client may be known here as it was", func(s *sessions.Session, d *directory) {
+			s.IssuedAt, d.client.UID = later.Add(-time.Minute), "uid-2"
 		}, true},
 		{"a refresh of a moment ago, whose password may not be known here yet", func(s *sessions.Session, d *directory) {
 			s.RotatedAt, d.client.Users["alice"] = later.Add(-time.Minute), newUser(t, "alice", "new")
@@ -124,8 +125,10 @@ func TestCleanerRemovesWhatIsOfNoUse(t *testing.T) {
 func TestCleanerWaitsUntilItKnowsEverything(t *testing.T) {
 	var ready atomic.Bool
 	var asked atomic.Int64
-	store, d := newMemory(), &directory{}
-	s := loggedIn(newClient(t), newKey(t))
+	store, key := newMemory(), newKey(t)
+	d := &directory{client: newClient(t), keys: sealing.NewSet([]*sealing.Key{key})}
+	s := loggedIn(d.client, key)
+	d.client.Users = nil
 	if err := store.Create(t.Context(), s, 10); err != nil {
 		t.Fatal(err)
 	}
@@ -146,8 +149,10 @@ func TestCleanerWaitsUntilItKnowsEverything(t *testing.T) {
 }
 
 func TestCleanerTriesAgain(t *testing.T) {
-	store, d, log := newMemory(), &directory{}, &logBuffer{}
-	s := loggedIn(newClient(t), newKey(t))
+	store, key, log := newMemory(), newKey(t), &logBuffer{}
+	d := &directory{client: newClient(t), keys: sealing.NewSet([]*sealing.Key{key})}
+	s := loggedIn(d.client, key)
+	d.client.Users = nil
 	if err := store.Create(t.Context(), s, 10); err != nil {
 		t.Fatal(err)
 	}

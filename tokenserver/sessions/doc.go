@@ -41,7 +41,8 @@
 // # What becomes of ended logins
 //
 // Nothing depends on their removal, which is the part of the Cleaner: the leader runs it. It judges only what has been left alone for
-// two minutes, as another replica may know of a new client or password a little earlier.
+// two minutes, as another replica may know of a new client or password a little earlier, and only by a client that is there: the sessions
+// of any other stay until they expire, or go with their owner.
 //
 // # Where it is used
 //

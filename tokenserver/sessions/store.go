@@ -18,7 +18,7 @@ var (
 	ErrConflict = errors.New("the session was replaced meanwhile")
 	// ErrUsed says that a token ID is spent already.
 	ErrUsed = errors.New("the token ID is spent already")
-	// ErrFull says that the owner has as many spent token IDs as it may have.
+	// ErrFull says that the owner has as many spent token IDs of the kind as it may have.
 	ErrFull = errors.New("the client has too many revoked tokens or used assertions: wait until they expire")
 	// ErrUnavailable says that the store cannot answer now. Its cause is wrapped beside it.
 	ErrUnavailable = errors.New("the session store is unavailable")
@@ -96,7 +96,8 @@ type Store interface {
 	// End removes a session. It returns nil if there is none. Every replica's Standing tells within a second.
 	End(ctx context.Context, owner Owner, id string) error
 	// Spend records a token ID. It returns ErrUsed if it is recorded already, so that of two calls with one ID exactly one succeeds
-	// on any number of replicas, and ErrFull. Every replica's Standing tells within a second.
+	// on any number of replicas, and ErrFull. Kinds have bounds of their own: a client whose used assertions fill theirs can still
+	// have tokens revoked, and the other way round. Every replica's Standing tells within a second.
 	Spend(ctx context.Context, spent Spent) error
 	// Standing tells whether an access token's ID is spent, and returns the session that it came from, nil if that has ended or
 	// sessionID is empty. It may lag by a second, but it never misses a session that was created before the call.

@@ -18,7 +18,7 @@ var errAway = errors.New("the test has taken the store away")
 
 // Memory is a sessions.Store for the tests of what uses one. It keeps everything in the process, so it is none for replicas.
 type Memory struct {
-	// MostSpent is how many spent token IDs an owner may have.
+	// MostSpent is how many spent token IDs of one kind an owner may have.
 	MostSpent int
 
 	mu       sync.Mutex
@@ -147,7 +147,7 @@ func (m *Memory) Spend(ctx context.Context, spent sessions.Spent) error {
 		}
 		count := 0
 		for other := range m.spent {
-			if other.owner == spent.Owner {
+			if other.owner == spent.Owner && other.kind == spent.Kind {
 				count++
 			}
 		}

@@ -31,7 +31,7 @@ const (
 type Options struct {
 	// Now is the clock that the store goes by, near enough.
 	Now func() time.Time
-	// MostSpent is how many spent token IDs the opened stores allow an owner. A few dozens do.
+	// MostSpent is how many spent token IDs of one kind the opened stores allow an owner. A few dozens do.
 	MostSpent int
 	// NewNamespace returns the name of a namespace that is there and that nothing else uses; nil makes one up.
 	NewNamespace func(t *testing.T) string
@@ -59,7 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) []sessions.Store, o Options) {
 		{"a token ID is spent once", (*fixture).spend},
 		{"hostile token IDs and session IDs", (*fixture).hostileIDs},
 		{"one of many concurrent calls spends a token ID", (*fixture).spendConcurrently},
-		{"an owner has room for so many spent token IDs", (*fixture).spendTooMany},
+		{"an owner has room for so many spent token IDs of each kind", (*fixture).spendTooMany},
 		{"every view tells of what another wrote", (*fixture).standing},
 		{"the sessions that expire first make room", (*fixture).most},
 		{"owners share nothing", (*fixture).owners},

@@ -15,7 +15,7 @@
 //	integration-operator:session:<owner and ID>     a version, and the session in JSON
 //	integration-operator:sessions:<owner>           sorted set of the owner's sessions by when they expire, for the cap
 //	integration-operator:spent:<owner, kind and ID>  a spent token ID
-//	integration-operator:spents:<owner>             sorted set of those by when they expire, for their bound
+//	integration-operator:spents:<owner and kind>    sorted set of those by when they expire, for their bound
 //
 // Keys expire by themselves. What has to happen at once is one Lua script: to create with the cap, to replace from a version, to spend
 // within the bound. Each can be sent twice, in case its answer was lost: whoever writes chooses the new version, or the value of the spent ID, so
@@ -24,8 +24,8 @@
 // # What it expects of the server
 //
 // One primary, or an address that leads to it. A cluster will not do: a script touches several keys, which are on several of its nodes,
-// and reading from a replica would miss what was just written. A database for each installation, as Cleaner removes the sessions
-// of clients that it does not know. The policy noeviction and, to survive a restart, an append-only file: a server that forgets
+// and reading from a replica would miss what was just written. A database for each installation, as Cleaner judges
+// every session by the clients and keys of its own. The policy noeviction and, to survive a restart, an append-only file: a server that forgets
 // sessions logs people out, and one that forgets spent IDs lets revoked tokens live again until they expire. So does a primary that fails over to a
 // replica before that has the last writes.
 package valkey

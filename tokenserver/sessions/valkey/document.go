@@ -47,6 +47,11 @@ func nameOf(parts ...string) string {
 
 func nameOfOwner(o sessions.Owner) string { return nameOf(o.Namespace, o.Name, o.UID) }
 
+// nameOfOwnersSpent names an owner's spent token IDs of one kind.
+func nameOfOwnersSpent(o sessions.Owner, kind string) string {
+	return nameOf(o.Namespace, o.Name, o.UID, kind)
+}
+
 func nameOfSession(o sessions.Owner, id string) string { return nameOf(o.Namespace, o.Name, o.UID, id) }
 
 func nameOfSpent(o sessions.Owner, kind, tokenID string) string {

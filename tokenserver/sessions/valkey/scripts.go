@@ -60,7 +60,7 @@ end
 redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('DEL', KEYS[1])`)
 
-// spendScript records a token ID (KEYS[1]) of an owner (KEYS[2]). ARGV: a value that no other call has, when it expires, member, most.
+// spendScript records a token ID (KEYS[1]) among those of an owner and kind (KEYS[2]). ARGV: a value that no other call has, when it expires, member, most.
 var spendScript = valkey.NewLuaScriptRetryable(`
 local by = redis.call('GET', KEYS[1])
 if by == ARGV[1] then return 0 end

@@ -137,7 +137,7 @@ func (s *Store) end(ctx context.Context, owner sessions.Owner, id, version strin
 // Spend implements sessions.Store.
 func (s *Store) Spend(ctx context.Context, spent sessions.Spent) error {
 	member := nameOfSpent(spent.Owner, spent.Kind, spent.TokenID)
-	answer, err := s.run(ctx, spendScript, []string{spentPrefix + member, spentsPrefix + nameOfOwner(spent.Owner)},
+	answer, err := s.run(ctx, spendScript, []string{spentPrefix + member, spentsPrefix + nameOfOwnersSpent(spent.Owner, spent.Kind)},
 		newVersion(), milliseconds(spent.ExpiresAt), member, strconv.Itoa(s.mostSpent))
 	if err != nil {
 		return unavailable("spend a token ID of", spent.Owner.Name, err)

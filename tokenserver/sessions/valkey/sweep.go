@@ -108,7 +108,7 @@ func (s *Store) values(ctx context.Context, keys []string) ([]valkey.ValkeyMessa
 	return s.client.Do(ctx, s.client.B().Mget().Key(keys...).Build()).ToArray()
 }
 
-// forget removes the expired of an owner's spent token IDs, of which key is the sorted set.
+// forget removes the expired of an owner's spent token IDs of one kind, of which key is the sorted set.
 func (s *Store) forget(ctx context.Context, key string, now time.Time) (int, error) {
 	removed := 0
 	for {
