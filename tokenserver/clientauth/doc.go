@@ -6,10 +6,22 @@
 //
 // # What strangers learn
 //
-// An unknown client, a wrong secret, a suspended client and one that may not authenticate in this way are all invalid_client with
-// the same words, and cost the same work. The one exception is a client whose keys are at a URL that cannot be reached: it gets
+// An unknown client, a wrong secret or signature, a suspended client and one that may not authenticate in this way are all
+// invalid_client with the same words. The one exception is a client whose keys are at a URL that cannot be reached: it gets
 // temporarily_unavailable, as it would otherwise be told that its assertion is wrong. What is wrong with an assertion in itself, such as
 // its audience, is said openly, as that does not depend on any client.
+//
+// The time that a refusal takes is alike as far as this:
+//
+//   - By a secret, one digest is made of it and compared with each of the client's in constant time; for a client without any, and for
+//     none at all, once with zeros. A comparison takes nanoseconds, far less than what the network varies by.
+//   - By an assertion, one signature is verified with a key that is nobody's (P-256, Ed25519 or RSA of 2,048 bits) where there is no key
+//     to try: the client is unknown or suspended, may not authenticate in this way, or has no key that fits kid and algorithm.
+//   - A client that may authenticate by assertions and has keys that fit costs a verification for each, which are eight at most, of up
+//     to 8,192 bits, and a fetch where its URL is due for one. That takes longer, so whoever measures it can learn that there is such a
+//     client, not suspended, and something of its keys' number and size. Client IDs and public keys are no secrets, and
+//     the time tells nothing about the private ones.
+//   - A client without credentials costs nothing but a look for a public client.
 //
 // # Failures
 //

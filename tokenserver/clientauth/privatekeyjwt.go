@@ -79,7 +79,8 @@ func (a *Authenticator) byAssertion(ctx context.Context, source netip.Addr, c oa
 			return nil, unavailable(err)
 		}
 	}
-	// Something is verified whatever is known by now, so that every refusal costs the same.
+	// Something is verified whatever is known by now, so that an unknown or suspended client takes no less time than one
+	// with one key of the smallest size.
 	if !x.verify(keys) && why == nil {
 		why = errWrongSignature
 	}
@@ -128,7 +129,7 @@ func (a *Assertions) keysOf(ctx context.Context, c *clients.Client, x *assertion
 	return keys, nil
 }
 
-// verify reports whether one of the keys made the signature. Without keys it does the same work in vain.
+// verify reports whether one of the keys made the signature. Without keys it does in vain what one key of the algorithm costs.
 func (x *assertion) verify(keys []jose.JSONWebKey) bool {
 	for _, key := range keys {
 		if _, err := x.jws.Verify(key.Key); err == nil {

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// fresh is how long keys are used without a look at the URL, and stale for how long if the URL fails.
+	// fresh is how long keys are used without a look at the URL, and stale for how long while they are fetched again or the URL fails.
 	fresh = 5 * time.Minute
 	stale = time.Hour
 	// refetch is how often a key ID that is not there has the keys fetched again.
@@ -34,12 +34,16 @@ const (
 	maxURLs     = 4096
 	maxBytes    = 64 << 10
 	maxInFlight = 8
-	timeout     = 5 * time.Second
+	// timeout bounds one fetch from when it has its turn. Whoever waits for keys waits twice as long at most, the turn included.
+	timeout = 5 * time.Second
 )
 
 var (
 	errURL      = errors.New("it is not an https URL of a host, without user and fragment")
 	errTooLarge = errors.New("the reply is larger than 64 KiB")
+	errBusy     = errors.New("fetch the client's keys: too many others are being fetched, so these have not had their turn in time")
+	// errPanic hides what was said in panic: it may quote the reply.
+	errPanic = errors.New("handling the reply failed by a programming error, please report it")
 )
 
 // Options configure a Fetcher. The zero value but for Now is for production.
@@ -60,8 +64,11 @@ type Fetcher struct {
 	inFlight chan struct{}
 	flights  singleflight.Group
 
+	// mu guards the rest.
 	mu     sync.Mutex
 	cached *simplelru.LRU[string, entry]
+	// behind are the URLs that are fetched while nobody need wait for them.
+	behind map[string]struct{}
 }
 
 // An entry is what is known of a URL.
@@ -96,36 +103,65 @@ func New(o Options) *Fetcher {
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		now: o.Now, timeout: timeout, inFlight: make(chan struct{}, maxInFlight), cached: cached,
+		now: o.Now, timeout: timeout, inFlight: make(chan struct{}, maxInFlight),
+		cached: cached, behind: map[string]struct{}{},
 	}
 }
 
 // Keys returns the keys at a URL, all of them public and good to verify with; there may be none. If keyID is not empty and not among
-// those that are cached, the keys are fetched again, unless that was done a moment ago. The error says why there are no keys, with
-// the URL but without its query. The set is shared and must not be changed.
+// those that are cached, the keys are fetched again, unless that was done a moment ago. Nobody waits for keys that are only fetched again
+// because it is time to. The error says why there are no keys, with the URL but without its query. The set is shared and must not be
+// changed.
 func (f *Fetcher) Keys(ctx context.Context, rawURL, keyID string) (*jose.JSONWebKeySet, error) {
 	known := f.lookup(rawURL)
 	now := f.now()
-	missing := false
-	if known.keys != nil && now.Sub(known.fetchedAt) < fresh {
-		missing = keyID != "" && len(known.keys.Key(keyID)) == 0
-		if !missing || now.Sub(known.missedAt) < refetch {
-			return known.keys, nil
-		}
+	has := known.keys != nil && (keyID == "" || len(known.keys.Key(keyID)) > 0)
+	isFresh := known.keys != nil && now.Sub(known.fetchedAt) < fresh
+	if isFresh && (has || now.Sub(known.missedAt) < refetch) {
+		return known.keys, nil
 	}
 	if known.failure != nil && now.Sub(known.failedAt) < rest {
 		return known.despite(known.failure, now)
 	}
+	if has && now.Sub(known.fetchedAt) < stale {
+		f.refetch(ctx, rawURL)
+		return known.keys, nil
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, 2*f.timeout, errBusy)
+	defer cancel()
 	select {
-	case result := <-f.flights.DoChan(rawURL, func() (any, error) { return f.refresh(context.WithoutCancel(ctx), rawURL, missing), nil }):
+	case result := <-f.start(ctx, rawURL, isFresh):
 		got, _ := result.Val.(entry)
 		if got.failure != nil {
 			return got.despite(got.failure, now)
 		}
 		return got.keys, nil
-	case <-ctx.Done():
-		return known.despite(ctx.Err(), now)
+	case <-waiting.Done():
+		return known.despite(context.Cause(waiting), now)
 	}
+}
+
+// start fetches the keys at a URL unless that is under way, and returns where the result will be, an entry. The fetch goes on when its
+// callers have gone; missing says that it is for the sake of a key ID that is not there.
+func (f *Fetcher) start(ctx context.Context, rawURL string, missing bool) <-chan singleflight.Result {
+	return f.flights.DoChan(rawURL, func() (any, error) { return f.refresh(context.WithoutCancel(ctx), rawURL, missing), nil })
+}
+
+// refetch fetches the keys at a URL, and nobody waits for it. However many ask for it, one goroutine does.
+func (f *Fetcher) refetch(ctx context.Context, rawURL string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, under := f.behind[rawURL]; under {
+		return
+	}
+	f.behind[rawURL] = struct{}{}
+	result := f.start(ctx, rawURL, false)
+	go func() {
+		<-result
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.behind, rawURL)
+	}()
 }
 
 // despite returns keys that are still good enough after a failure, or the failure.
@@ -144,10 +180,8 @@ func (f *Fetcher) lookup(rawURL string) entry {
 	return known
 }
 
-// refresh fetches the keys at a URL and returns what is known of it then. It ends when its own time is up, whoever waits for it.
+// refresh fetches the keys at a URL and returns what is known of it then. It ends when it has had its turn, whoever waits for it.
 func (f *Fetcher) refresh(ctx context.Context, rawURL string, missing bool) entry {
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
 	keys, err := f.fetch(ctx, rawURL)
 	now := f.now()
 	f.mu.Lock()
@@ -183,14 +217,18 @@ func (f *Fetcher) fetch(ctx context.Context, rawURL string) (*jose.JSONWebKeySet
 	return keys, nil
 }
 
-// get reads the keys at a URL.
-func (f *Fetcher) get(ctx context.Context, u *url.URL) (*jose.JSONWebKeySet, error) {
-	select {
-	case f.inFlight <- struct{}{}:
-		defer func() { <-f.inFlight }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+// get reads the keys at a URL when there is a slot for it. Every fetch ends in time, so there will be one. What a tenant publishes must
+// not end the process, whatever is wrong with the code that reads it.
+func (f *Fetcher) get(ctx context.Context, u *url.URL) (keys *jose.JSONWebKeySet, err error) {
+	f.inFlight <- struct{}{}
+	defer func() {
+		<-f.inFlight
+		if recover() != nil {
+			keys, err = nil, errPanic
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, errURL

@@ -108,6 +108,16 @@ func wantRequests(t *testing.T, s *site, want int64) {
 	}
 }
 
+// settle waits until nothing is fetched behind the callers' backs.
+func settle(t *testing.T, f *Fetcher) {
+	t.Helper()
+	gomega.NewWithT(t).Eventually(func() int {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.behind)
+	}, "10s", "1ms").Should(gomega.BeZero())
+}
+
 func TestKeysAreCached(t *testing.T) {
 	s, c := newSite(t, "a"), newClock()
 	f := newFetcher(s, c)
@@ -121,7 +131,10 @@ func TestKeysAreCached(t *testing.T) {
 	wantRequests(t, s, 1)
 	s.publish(t, "b")
 	c.move(time.Second)
-	wantKeys(t, f, s.URL, "a", "b")
+	wantKeys(t, f, s.URL, "a", "a") // Nobody waits.
+	settle(t, f)
+	wantRequests(t, s, 2)
+	wantKeys(t, f, s.URL, "b", "b")
 	wantRequests(t, s, 2)
 	wantKeys(t, f, s.URL+"/other", "b", "b")
 	wantRequests(t, s, 3)
@@ -158,13 +171,16 @@ func TestStaleKeysBridgeFailures(t *testing.T) {
 	wantRequests(t, s, 2)
 	c.move(fresh)
 	wantKeys(t, f, s.URL, "a", "a")
+	settle(t, f)
 	wantRequests(t, s, 3)
 	wantKeys(t, f, s.URL, "a", "a")
 	c.move(rest - time.Second)
 	wantKeys(t, f, s.URL, "a", "a")
+	settle(t, f)
 	wantRequests(t, s, 3)
 	c.move(time.Second)
 	wantKeys(t, f, s.URL, "a", "a")
+	settle(t, f)
 	wantRequests(t, s, 4)
 	c.move(stale)
 	if _, err := f.Keys(t.Context(), s.URL, "a"); err == nil || !strings.Contains(err.Error(), "500") {
@@ -328,7 +344,7 @@ func TestRequestsAreModest(t *testing.T) {
 	f := newFetcher(s, c)
 	wantKeys(t, f, s.URL, "a", "a")
 	c.move(fresh)
-	wantKeys(t, f, s.URL, "a", "a")
+	wantKeys(t, f, s.URL, "b", "a")
 	wantRequests(t, s, 2)
 	for _, name := range []string{"Cookie", "Authorization", "Accept-Encoding", "Referer"} {
 		if got.Get(name) != "" {
