@@ -216,6 +216,9 @@ func TestRefresh(t *testing.T) {
 	current := mustToken(t, s.refresh(t, last.RefreshToken))
 	s.refresh(t, first.RefreshToken).wantError(t, 400, "invalid_grant")
 	s.refresh(t, current.RefreshToken).wantError(t, 400, "invalid_grant")
+	if got := strings.Count(s.log.String(), `"action":"reuse"`); got != 1 {
+		t.Errorf("the audit log tells of %d reuses, want 1", got)
+	}
 	if said := s.introspect(t, current.AccessToken); said["active"] != false || len(said) != 1 {
 		t.Errorf("after a reuse the family's access tokens must not count: %v", said)
 	}

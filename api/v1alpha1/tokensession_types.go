@@ -97,7 +97,7 @@ type TokenSessionStatus struct {
 	// rotations counts the refreshes.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Rotations int64 `json:"rotations,omitempty"`
+	Rotations int64 `json:"rotations"`
 
 	// lastRotationTime is when the last refresh was.
 	// +optional

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/integration-operator/integration-operator/tokenserver/audit"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/limits"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
@@ -133,19 +132,4 @@ func (a *Authenticator) failed(ctx context.Context, source netip.Addr, clientID 
 		return refused
 	}
 	return refused.WithStatus(http.StatusTooManyRequests).WithRetryAfter(wait).WithDescription(describeTooManyFailures)
-}
-
-// Name notes in an event whom credentials that were refused claim to be: by name if there is such a client.
-func (a *Authenticator) Name(e *audit.Event, c oauth2.Credentials) {
-	id := c.ClientID
-	if id == "" && c.Method == oauth2.MethodPrivateKeyJWT {
-		if x, err := decode(c.Assertion.Reveal()); err == nil {
-			id = x.claims.Subject
-		}
-	}
-	if client, ok := a.Clients.Client(id); ok {
-		e.Client, e.Integration = client.ID, client.Namespace+"/"+client.Name
-		return
-	}
-	e.UnknownClient = id
 }

@@ -279,7 +279,7 @@ func TestName(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got audit.Event
-			a.Name(&got, tt.credentials)
+			a.Describe(&got, nil, &tt.credentials, nil)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("event (-want +got):\n%s", diff)
 			}

@@ -249,8 +249,7 @@ func render(issued Issued, scope string) ([]byte, *oauth2.Error) {
 	return body, nil
 }
 
-// record writes the audit line of a request. A description that quotes the request has a cause that does not, and then the cause
-// alone is logged. Names are logged only of clients and users that exist.
+// record writes the audit line of a request. Names are logged only of clients and users that exist.
 func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) {
 	e := audit.Event{
 		Action: audit.Issue, Result: audit.ResultOK, Status: http.StatusOK, Grant: x.grantType(), User: x.concerns.user,
@@ -259,21 +258,17 @@ func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) {
 	if e.Grant == grantRefreshToken {
 		e.Action = audit.Refresh
 	}
+	var claimed *oauth2.Credentials
+	if x.request != nil {
+		claimed = &x.request.Credentials
+	}
+	h.Authenticator.Describe(&e, x.caller, claimed, err)
 	if err != nil {
-		e.Action, e.Result, e.Status, e.Cause = audit.Refuse, err.Code(), err.Status(), err.Description()
-		if cause := err.Unwrap(); cause != nil {
-			e.Cause = cause.Error()
-		}
+		e.Action = audit.Refuse
 		if errors.Is(err, sessions.ErrReused) {
 			e.Action = audit.Reuse
 		}
 		e.TokenID, e.SessionID = "", x.concerns.session
-	}
-	switch {
-	case x.caller != nil:
-		e.Client, e.Integration = x.caller.Client().ID, x.caller.Client().Namespace+"/"+x.caller.Client().Name
-	case x.request != nil:
-		h.Authenticator.Name(&e, x.request.Credentials)
 	}
 	h.Audit.Record(ctx, e)
 }

@@ -55,8 +55,9 @@ type Handler struct {
 // An exchange is what happened to one request, for the audit log and the metrics.
 type exchange struct {
 	source netip.Addr
-	query  *oauth2.TokenQuery
-	caller *clientauth.Caller
+	// claimed are the credentials of the request, once it is parsed.
+	claimed *oauth2.Credentials
+	caller  *clientauth.Caller
 	// token is the token if it counts and the caller may know.
 	token *Token
 	// inactive is why there is none.
@@ -86,7 +87,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, x *exchange) 
 	if err != nil {
 		return err
 	}
-	x.query = query
+	x.claimed = &query.Credentials
 	caller, err := h.Authenticator.Authenticate(r.Context(), x.source, query.Credentials)
 	if err != nil {
 		return err
@@ -144,23 +145,13 @@ func render(token *Token) ([]byte, *oauth2.Error) {
 func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) string {
 	e := audit.Event{Action: audit.Introspect, Result: audit.ResultOK, Status: http.StatusOK, Source: x.source.String()}
 	switch {
-	case err != nil:
-		e.Result, e.Status, e.Cause = err.Code(), err.Status(), err.Description()
-		if cause := err.Unwrap(); cause != nil {
-			e.Cause = cause.Error()
-		}
 	case x.inactive != nil:
 		e.Result, e.Cause = resultInactive, x.inactive.Error()
-	default:
+	case x.token != nil:
 		claims := x.token.Claims
 		e.TokenID, e.SessionID, e.User = claims.ID, claims.SessionID, claims.Integration.Username
 	}
-	switch {
-	case x.caller != nil:
-		e.Client, e.Integration = x.caller.Client().ID, x.caller.Client().Namespace+"/"+x.caller.Client().Name
-	case x.query != nil:
-		h.Authenticator.Name(&e, x.query.Credentials)
-	}
+	h.Authenticator.Describe(&e, x.caller, x.claimed, err)
 	h.Audit.Record(ctx, e)
 	return e.Result
 }

@@ -64,8 +64,9 @@ type Handler struct {
 // An exchange is what happened to one request, for the audit log and the metrics.
 type exchange struct {
 	source netip.Addr
-	query  *oauth2.TokenQuery
-	caller *clientauth.Caller
+	// claimed are the credentials of the request, once it is parsed.
+	claimed *oauth2.Credentials
+	caller  *clientauth.Caller
 	// tokenID, sessionID and user are those of the token if it is the caller's.
 	tokenID, sessionID, user string
 	// inactive is why there was nothing to revoke.
@@ -97,7 +98,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, x *exchange) 
 	if err != nil {
 		return err
 	}
-	x.query = query
+	x.claimed = &query.Credentials
 	// RFC 7009 section 2.1: a public client is identified by its client_id. Whoever claims to be it can end what it has
 	// the tokens of.
 	caller, err := h.Authenticator.Authenticate(r.Context(), x.source, query.Credentials)
@@ -179,21 +180,10 @@ func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) st
 		Action: audit.Revoke, Result: audit.ResultOK, Status: http.StatusOK, Source: x.source.String(),
 		TokenID: x.tokenID, SessionID: x.sessionID, User: x.user,
 	}
-	switch {
-	case err != nil:
-		e.Result, e.Status, e.Cause = err.Code(), err.Status(), err.Description()
-		if cause := err.Unwrap(); cause != nil {
-			e.Cause = cause.Error()
-		}
-	case x.inactive != nil:
+	if x.inactive != nil {
 		e.Result, e.Cause = resultInactive, x.inactive.Error()
 	}
-	switch {
-	case x.caller != nil:
-		e.Client, e.Integration = x.caller.Client().ID, x.caller.Client().Namespace+"/"+x.caller.Client().Name
-	case x.query != nil:
-		h.Authenticator.Name(&e, x.query.Credentials)
-	}
+	h.Authenticator.Describe(&e, x.caller, x.claimed, err)
 	h.Audit.Record(ctx, e)
 	return e.Result
 }
