@@ -117,8 +117,7 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 	logins := &sessions.Logins{Store: s.Sessions, Grace: s.RefreshGrace, Most: s.MaxSessions, Now: s.Now}
 	supported := []grants.Grant{
 		grants.ClientCredentials{},
-		// A slow hash does nothing but compute, so there is a turn for each CPU.
-		grants.Password{Logins: logins, Limits: s.Limits, Hashers: grants.NewHashers(runtime.GOMAXPROCS(0))},
+		grants.Password{Logins: logins, Limits: s.Limits, Turns: grants.NewTurns(hashesAtOnce())},
 		grants.RefreshToken{Logins: logins, Keys: s.Keys, Issuer: s.Issuer, Now: s.Now},
 	}
 	grantTypes := make([]string, 0, len(supported))
@@ -148,6 +147,11 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 	routes[discovery.PathOpenIDConfiguration] = s.observed(discovery.PathOpenIDConfiguration,
 		discovery.OpenIDConfiguration(s.Issuer, grantTypes, s.JWKSMaxAge))
 }
+
+// hashesAtOnce returns how many slow password hashes may be computed at once. They do nothing but compute, so more than there are CPUs are
+// of no use, and each may take 64 MiB: three fit beside everything else into the memory that config/manager allows. Two let one
+// namespace leave a turn for the others.
+func hashesAtOnce() int { return min(max(runtime.GOMAXPROCS(0), 2), 3) }
 
 // observer counts the requests of a route that reports its results itself.
 func (s *Server) observer(route string) func(result string, took time.Duration) {

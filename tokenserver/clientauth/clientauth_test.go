@@ -241,8 +241,6 @@ type denying struct{ asked int }
 
 func (d *denying) Blocked(context.Context, ...limits.Key) time.Duration { d.asked++; return time.Hour }
 
-func (d *denying) Attempt(context.Context, ...limits.Key) time.Duration { d.asked++; return time.Hour }
-
 func (d *denying) Failed(context.Context, ...limits.Key) time.Duration { d.asked++; return time.Hour }
 func (d *denying) Succeeded(context.Context, ...limits.Key)            { d.asked++ }
 

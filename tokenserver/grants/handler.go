@@ -88,7 +88,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.Now()
 	x := exchange{source: h.Sources.Of(r)}
 	result := audit.ResultOK
-	err := h.exchange(w, r, &x)
+	err := h.exchange(w, r, start, &x)
 	if err != nil {
 		result = err.Code()
 	}
@@ -103,8 +103,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exchange runs the pipeline, and notes in x how far the request came.
-func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, x *exchange) *oauth2.Error {
+// exchange runs the pipeline, and notes in x how far the request came. Tokens count as issued when the request came: it is judged by
+// what was true then, and a revocation that came while it waited for its turn must end them too.
+func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, start time.Time, x *exchange) *oauth2.Error {
 	request, err := oauth2.ParseRequest(w, r)
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, x *exchange) 
 	if err != nil {
 		return err
 	}
-	issuer := tokens.Issuer{URL: h.Issuer, Keys: h.Keys.Keys(), Sealing: h.Keys.SealingKeys(), Now: h.Now}
+	issuer := tokens.Issuer{URL: h.Issuer, Keys: h.Keys.Keys(), Sealing: h.Keys.SealingKeys(), Now: func() time.Time { return start }}
 	if x.issued, failure = offer.Issue(r.Context(), &issuer, authorized); failure != nil {
 		return asError(failure)
 	}

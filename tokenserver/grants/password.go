@@ -35,8 +35,8 @@ type Password struct {
 	Logins *sessions.Logins
 	// Limits counts failures. A user with too many is refused before the password is looked at.
 	Limits limits.Limiter
-	// Hashers has the turns in which slow password hashes are computed.
-	Hashers *Hashers
+	// Turns are those in which passwords are checked.
+	Turns *Turns
 }
 
 // Type returns the grant_type value.
@@ -55,27 +55,22 @@ func (g Password) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
 		user, why = limits.UserKey(client.ID, name), errWrongPassword
 		r.Concerns(name, "")
 	}
-	if wait := g.Limits.Blocked(ctx, append(g.addresses(r), user)...); wait > 0 {
+	keys := append(g.addresses(r), user)
+	if wait := g.Limits.Blocked(ctx, keys...); wait > 0 {
 		return nil, tooManyAttempts(wait)
 	}
-	if client.SlowUsers() {
-		release, err := g.Hashers.take(ctx, client.Namespace)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
+	release, err := g.Turns.take(ctx, user.ID, client.Namespace, client.SlowUsers())
+	if err != nil {
+		return nil, err
 	}
-	// It counts before the password is looked at: of many attempts at once no more may pass than of as many one after the other.
-	if wait := g.Limits.Attempt(ctx, user); wait > 0 {
+	defer release()
+	// Attempts that came at the same time may have failed while this one waited for its turn.
+	if wait := g.Limits.Blocked(ctx, keys...); wait > 0 {
 		return nil, tooManyAttempts(wait)
 	}
 	found, ok := client.AuthenticateUser(name, password)
 	if !ok {
-		wait := g.Limits.Blocked(ctx, user)
-		if addresses := g.addresses(r); len(addresses) > 0 {
-			wait = max(wait, g.Limits.Failed(ctx, addresses...))
-		}
-		if wait > 0 {
+		if wait := g.Limits.Failed(ctx, keys...); wait > 0 {
 			return nil, tooManyAttempts(wait).WithCause(why)
 		}
 		return nil, oauth2.ErrInvalidGrant.WithCause(why).WithDescription("the username or the password is wrong")

@@ -36,10 +36,6 @@ type Limiter interface {
 	Blocked(ctx context.Context, keys ...Key) time.Duration
 	// Failed counts a failure against each key, and returns what Blocked returns after it.
 	Failed(ctx context.Context, keys ...Key) time.Duration
-	// Attempt counts an attempt against each key as if it had failed already, unless one of them is blocked; it returns how long that stays
-	// blocked, and zero if the attempt may go on. So of many attempts at once no more go on than of as many one after the other. Who
-	// finds that the attempt succeeds says so by Succeeded.
-	Attempt(ctx context.Context, keys ...Key) time.Duration
 	// Succeeded forgets the failures of keys.
 	Succeeded(ctx context.Context, keys ...Key)
 }

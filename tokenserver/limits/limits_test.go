@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,44 +138,6 @@ func testLimiter(t *testing.T, open func(*testing.T, *clock) Limiter) {
 			if got := l.Blocked(t.Context(), other); got != 0 {
 				t.Errorf("%v is blocked for %s", other, got)
 			}
-		}
-	})
-	t.Run("an attempt counts unless a key is blocked", func(t *testing.T) {
-		l := open(t, newClock())
-		bob, client := UserKey("c", "bob"), ClientKey("c")
-		for i := range 6 {
-			if got := l.Attempt(t.Context(), bob, client); got != 0 {
-				t.Fatalf("attempt %d has to wait for %s", i+1, got)
-			}
-		}
-		// The sixth is the first beyond the free ones, in case it failed.
-		for range 20 {
-			if got := l.Attempt(t.Context(), bob, client); got != s {
-				t.Fatalf("got %s, want %s: who is refused has made no attempt", got, s)
-			}
-		}
-		if got := l.Blocked(t.Context(), client); got != 0 {
-			t.Errorf("the other key is blocked for %s", got)
-		}
-		l.Succeeded(t.Context(), bob)
-		if got := l.Attempt(t.Context(), bob); got != 0 {
-			t.Errorf("after a success an attempt has to wait for %s", got)
-		}
-	})
-	t.Run("of many attempts at once no more go on than one after the other", func(t *testing.T) {
-		l := open(t, newClock())
-		var gone atomic.Int64
-		var all sync.WaitGroup
-		for range 100 {
-			all.Go(func() {
-				if l.Attempt(t.Context(), UserKey("c", "bob")) == 0 {
-					gone.Add(1)
-				}
-			})
-		}
-		all.Wait()
-		if gone.Load() != 6 {
-			t.Errorf("%d attempts went on, want the 5 free ones and the one that blocks", gone.Load())
 		}
 	})
 	t.Run("many at once lose no failure", func(t *testing.T) {

@@ -61,21 +61,6 @@ func (m *Memory) Failed(_ context.Context, keys ...Key) time.Duration {
 	})
 }
 
-// Attempt counts a failure against each key unless one of them is blocked.
-func (m *Memory) Attempt(_ context.Context, keys ...Key) time.Duration {
-	now := m.now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	wait := m.eachLocked(keys, func(k *kept, id digest) time.Duration { return k.find(id, now).wait(now) })
-	if wait == 0 {
-		m.eachLocked(keys, func(k *kept, id digest) time.Duration {
-			k.put(id, k.find(id, now).fail(k.rule, now))
-			return 0
-		})
-	}
-	return wait
-}
-
 // Succeeded forgets the failures of keys.
 func (m *Memory) Succeeded(_ context.Context, keys ...Key) {
 	m.mu.Lock()
@@ -90,16 +75,12 @@ func (m *Memory) Succeeded(_ context.Context, keys ...Key) {
 // each does something for each key of a known kind, and returns the longest wait.
 func (m *Memory) each(keys []Key, do func(*kept, digest, time.Time) time.Duration) time.Duration {
 	now := m.now()
+	var longest time.Duration
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.eachLocked(keys, func(k *kept, id digest) time.Duration { return do(k, id, now) })
-}
-
-func (m *Memory) eachLocked(keys []Key, do func(*kept, digest) time.Duration) time.Duration {
-	var longest time.Duration
 	for _, key := range keys {
 		if k, ok := m.kinds[key.Kind]; ok {
-			longest = max(longest, do(k, key.digestOf()))
+			longest = max(longest, do(k, key.digestOf(), now))
 		}
 	}
 	return longest

@@ -29,11 +29,6 @@ func (o *observed) Failed(ctx context.Context, keys ...Key) time.Duration {
 	return o.tell(ctx, o.Limiter.Failed(ctx, keys...), keys)
 }
 
-// Attempt counts an attempt against each key as if it had failed already, unless one of them is blocked.
-func (o *observed) Attempt(ctx context.Context, keys ...Key) time.Duration {
-	return o.tell(ctx, o.Limiter.Attempt(ctx, keys...), keys)
-}
-
 // tell observes a refusal.
 func (o *observed) tell(ctx context.Context, wait time.Duration, keys []Key) time.Duration {
 	if wait <= 0 {

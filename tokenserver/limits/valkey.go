@@ -25,35 +25,30 @@ const (
 var errPaused = errors.New("the server did not answer a moment ago")
 
 // countScript does to each key what the type count does, and returns how many milliseconds each stays blocked. Its arguments are
-// what to do and the time, and then the rule of each key; all times are in milliseconds. "look" counts nothing, "fail" a failure, and
-// "attempt" a failure unless a key is blocked; it returns what was before. A key expires by itself when it is forgotten.
+// whether to count a failure and the time, and then the rule of each key; all times are in milliseconds. A key expires by itself when
+// it is forgotten.
 const countScript = `
-local what, now = ARGV[1], tonumber(ARGV[2])
-local failures, waits, blocked = {}, {}, false
-for i, key in ipairs(KEYS) do
-  local quiet = tonumber(ARGV[2 + i * 4])
-  local kept = redis.call("HMGET", key, "failures", "last", "until")
-  failures[i], waits[i] = tonumber(kept[1] or "0"), math.max(0, tonumber(kept[3] or "0") - now)
-  if now - tonumber(kept[2] or "0") >= quiet then
-    failures[i], waits[i] = 0, 0
-  end
-  blocked = blocked or waits[i] > 0
-end
-if what == "look" or what == "attempt" and blocked then
-  return waits
-end
+local fail, now = ARGV[1] == "fail", tonumber(ARGV[2])
+local waits = {}
 for i, key in ipairs(KEYS) do
   local at = 2 + (i - 1) * 4
-  local free, base, longest = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  local count, wait = failures[i] + 1, 0
-  if count > free then
-    wait = math.min(longest, base * 2 ^ math.min(count - free - 1, 40))
+  local free, base = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local longest, quiet = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local kept = redis.call("HMGET", key, "failures", "last", "until")
+  local failures, last, blocked = tonumber(kept[1] or "0"), tonumber(kept[2] or "0"), tonumber(kept[3] or "0")
+  if now - last >= quiet then
+    failures, blocked = 0, 0
   end
-  redis.call("HSET", key, "failures", string.format("%.0f", count), "last", ARGV[2], "until", string.format("%.0f", now + wait))
-  redis.call("PEXPIRE", key, ARGV[at + 4])
-  if what == "fail" then
-    waits[i] = wait
+  if fail then
+    failures = failures + 1
+    blocked = now
+    if failures > free then
+      blocked = now + math.min(longest, base * 2 ^ math.min(failures - free - 1, 40))
+    end
+    redis.call("HSET", key, "failures", string.format("%.0f", failures), "last", ARGV[2], "until", string.format("%.0f", blocked))
+    redis.call("PEXPIRE", key, ARGV[at + 4])
   end
+  waits[i] = math.max(0, blocked - now)
 end
 return waits
 `
@@ -83,11 +78,6 @@ func (v *Valkey) Blocked(ctx context.Context, keys ...Key) time.Duration {
 // Failed counts a failure against each key, and returns what Blocked returns after it.
 func (v *Valkey) Failed(ctx context.Context, keys ...Key) time.Duration {
 	return v.each(ctx, "fail", keys, v.fallback.Failed)
-}
-
-// Attempt counts a failure against each key unless one of them is blocked.
-func (v *Valkey) Attempt(ctx context.Context, keys ...Key) time.Duration {
-	return v.each(ctx, "attempt", keys, v.fallback.Attempt)
 }
 
 // Succeeded forgets the failures of keys.

@@ -42,11 +42,6 @@ func (f forbidden) Failed(context.Context, ...Key) time.Duration {
 	return 0
 }
 
-func (f forbidden) Attempt(context.Context, ...Key) time.Duration {
-	f.t.Error("the fallback is asked")
-	return 0
-}
-
 func (f forbidden) Succeeded(context.Context, ...Key) {}
 
 func TestValkey(t *testing.T) {
