@@ -137,7 +137,9 @@ func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) err
 		return fmt.Errorf("list the Secrets of Integration %s: %w", client.ObjectKeyFromObject(s.intg), err)
 	}
 	for i := range labelled.Items {
-		if former := &labelled.Items[i]; former.Name != wanted.Name && credentials.Owned(former, s.intg) {
+		// A user's Secret may be the Integration's as well, so that it goes with it; it is none of the operator's making.
+		if former := &labelled.Items[i]; former.Name != wanted.Name && former.Type == v1alpha1.SecretTypeCredentials &&
+			credentials.Owned(former, s.intg) {
 			s.former = append(s.former, former)
 		}
 	}

@@ -38,12 +38,23 @@ func statusOf(s *scope) v1alpha1.IntegrationStatus {
 		status.ClientID, status.Granted = "", nil
 	}
 	status.Granted = grantedNow(s, status.Granted)
+	status.TokensRevokedBefore = revokedBefore(s, status.TokensRevokedBefore)
 	for _, condition := range conditionsOf(s) {
 		condition.ObservedGeneration = s.intg.Generation
 		condition.LastTransitionTime = metav1.NewTime(s.now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
 	return status
+}
+
+// revokedBefore returns the time before which every token is revoked. It never goes back, so that what was ended stays ended when the
+// field is taken out of spec again, by hand or by GitOps. A time that has not come yet may still be a mistake.
+func revokedBefore(s *scope, before *metav1.Time) *metav1.Time {
+	asked := s.intg.Spec.RevokeTokensIssuedBefore
+	if asked == nil || asked.After(s.now) || before != nil && !asked.After(before.Time) {
+		return before
+	}
+	return asked.DeepCopy()
 }
 
 // grantedNow returns what the client may have from now on. What a pass grants takes effect even where a later phase failed, so that

@@ -33,10 +33,14 @@ type userSecret struct {
 // checkUsers finds out whether the users can log in. It comes last: all else, and the other users' logins, goes on without them.
 func (r *IntegrationReconciler) checkUsers(ctx context.Context, s *scope) error {
 	found := make([]userSecret, 0, len(s.intg.Spec.Users))
+	looks := maxUserProblems
 	for _, user := range s.intg.Spec.Users {
-		secret, err := r.userSecret(ctx, client.ObjectKey{Namespace: s.intg.Namespace, Name: user.SecretRef.Name})
+		secret, err := r.userSecret(ctx, client.ObjectKey{Namespace: s.intg.Namespace, Name: user.SecretRef.Name}, looks > 0)
 		if err != nil {
 			return err
+		}
+		if secret.hidden {
+			looks-- // No more are told of, and whoever may write Integrations must not make the operator ask for thousands of Secrets.
 		}
 		found = append(found, secret)
 	}
@@ -45,13 +49,13 @@ func (r *IntegrationReconciler) checkUsers(ctx context.Context, s *scope) error 
 	return err
 }
 
-// userSecret looks for the Secret of a user: in the cache, as the token server does, and where that has none at the API server, which
+// userSecret looks for the Secret of a user: in the cache, as the token server does, and where that has none live at the API server, which
 // also knows those that nobody has labelled.
-func (r *IntegrationReconciler) userSecret(ctx context.Context, key client.ObjectKey) (userSecret, error) {
+func (r *IntegrationReconciler) userSecret(ctx context.Context, key client.ObjectKey, live bool) (userSecret, error) {
 	secret := &corev1.Secret{}
 	err := r.Client.Get(ctx, key, secret, client.UnsafeDisableDeepCopy)
 	hidden := apierrors.IsNotFound(err)
-	if hidden {
+	if hidden && live {
 		secret = &corev1.Secret{}
 		err = r.Live.Get(ctx, key, secret)
 	}
@@ -138,6 +142,11 @@ func (f userSecret) login(intg client.ObjectKey) (*logins.Login, userProblem) {
 		return nil, userProblem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf(
 			"Secret %s/%s, which spec.users names, does not exist: make it, of type %s and with the label %s=%s",
 			intg.Namespace, f.name, corev1.SecretTypeBasicAuth, v1alpha1.LabelIntegration, intg.Name)}
+	case !logins.Consents(f.secret.Labels, intg.Name) && f.secret.Labels[v1alpha1.LabelIntegration] != "":
+		return nil, userProblem{v1alpha1.ReasonSecretNotConsented, fmt.Sprintf(
+			"Secret %s/%s has the label %s=%s, by which its owner lets only that Integration use it: give the label the value %s, or an "+
+				"empty one for all Integrations of the namespace", intg.Namespace, f.name, v1alpha1.LabelIntegration,
+			f.secret.Labels[v1alpha1.LabelIntegration], intg.Name)}
 	case !logins.Consents(f.secret.Labels, intg.Name):
 		return nil, userProblem{v1alpha1.ReasonSecretNotConsented, fmt.Sprintf(
 			"Secret %s/%s lacks the label %s=%s, by which its owner lets this Integration use it: put it on",

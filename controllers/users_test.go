@@ -141,7 +141,8 @@ func TestJudgeUsers(t *testing.T) {
 		},
 		{
 			name: "A Secret with another's label was not meant for it.", found: []userSecret{seen("anna", "other")},
-			wantReason: v1alpha1.ReasonSecretNotConsented, wantStuck: true, want: []string{"Secret shop/anna" + lacksLabel},
+			wantReason: v1alpha1.ReasonSecretNotConsented, wantStuck: true,
+			want: []string{"Secret shop/anna has the label integration-operator.io/integration=other", "the value login, or an empty one"},
 		},
 		{
 			name: "A Secret that has just got its label is waited for.", found: []userSecret{hidden("anna", "login")},
@@ -186,7 +187,7 @@ func TestJudgeUsers(t *testing.T) {
 				seen("dora", "login", hashed(bcryptOf5)),
 			},
 			wantReason: v1alpha1.ReasonSecretNotConsented, wantStuck: true, wantRetry: true,
-			want: []string{"Secret shop/anna" + lacksLabel, "Secret shop/ben has not come"},
+			want: []string{"Secret shop/anna has the label", "Secret shop/ben has not come"},
 		},
 		{
 			name: "A name is taken also by a user with a hash of a third kind.", found: []userSecret{
@@ -201,7 +202,7 @@ func TestJudgeUsers(t *testing.T) {
 				missing("anna"), seen("ben", "other"), seen("carl", "login", func(s *corev1.Secret) { s.Data = nil }),
 			},
 			wantReason: v1alpha1.ReasonSecretNotConsented, wantStuck: true, wantRetry: true,
-			want: []string{"Secret shop/anna, ", "; Secret shop/ben lacks", "; Secret shop/carl is not"},
+			want: []string{"Secret shop/anna, ", "; Secret shop/ben has the label", "; Secret shop/carl is not"},
 		},
 		{
 			name: "Many problems are counted.", found: many, wantReason: v1alpha1.ReasonSecretNotFound, wantRetry: true,

@@ -189,8 +189,8 @@ type IntegrationSpec struct {
 	Secret SecretSpec `json:"secret,omitempty"`
 
 	// revokeTokensIssuedBefore ends every token, login and refresh token of this client that was issued before this time. The token
-	// server and the APIs that ask it see that within a second; an API that verifies JWTs offline accepts them until they expire. A
-	// time in the future stops the client until then, as suspend does.
+	// server and the APIs that ask it see that within a second; an API that verifies JWTs offline accepts them until they expire. Taking
+	// it out again brings nothing back. A time in the future stops the client until then, as suspend does.
 	// +optional
 	RevokeTokensIssuedBefore *metav1.Time `json:"revokeTokensIssuedBefore,omitempty"`
 
@@ -355,6 +355,11 @@ type IntegrationStatus struct {
 	// granted is what the client may have of what spec asks for. The token server enforces this and nothing else.
 	// +optional
 	Granted *Granted `json:"granted,omitempty"`
+
+	// tokensRevokedBefore is the latest time that spec.revokeTokensIssuedBefore has had, once it has passed. It never goes back:
+	// tokens that were ended stay ended when the field is taken out of spec.
+	// +optional
+	TokensRevokedBefore *metav1.Time `json:"tokensRevokedBefore,omitempty"`
 
 	// credentials says where the client's credentials are.
 	// +optional

@@ -279,6 +279,10 @@ func (in *IntegrationStatus) DeepCopyInto(out *IntegrationStatus) {
 		*out = new(Granted)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.TokensRevokedBefore != nil {
+		in, out := &in.TokensRevokedBefore, &out.TokensRevokedBefore
+		*out = (*in).DeepCopy()
+	}
 	if in.Credentials != nil {
 		in, out := &in.Credentials, &out.Credentials
 		*out = new(CredentialsStatus)

@@ -6,6 +6,7 @@ package kubestore
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
@@ -30,8 +31,10 @@ func (x *clientIndex) newClient(r *record) *clients.Client {
 		IntrospectedAudiences: granted.IntrospectedAudiences,
 		Users:                 x.users(i.Namespace, i.Name, granted.Users),
 	}
-	if before := i.Spec.RevokeTokensIssuedBefore; before != nil {
-		c.RevokedBefore = before.UTC().Truncate(time.Second)
+	for _, before := range []*metav1.Time{i.Spec.RevokeTokensIssuedBefore, i.Status.TokensRevokedBefore} {
+		if before != nil && before.After(c.RevokedBefore) {
+			c.RevokedBefore = before.UTC().Truncate(time.Second)
+		}
 	}
 	if granted.RefreshLifetime != nil {
 		c.RefreshLifetime = granted.RefreshLifetime.Duration

@@ -80,7 +80,11 @@ func TestCallsAreBoundedInNumber(t *testing.T) {
 	i := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
 	s := createSession(t, r, i)
 	release := make(chan struct{})
-	wait := func() { <-release }
+	wait := func() {
+		if r.spy.reads.Load() <= most {
+			<-release
+		}
+	}
 	r.spy.beforeGet.Store(&wait)
 	var group sync.WaitGroup
 	for range most {
