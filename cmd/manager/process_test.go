@@ -199,6 +199,7 @@ func apply(t *testing.T, intg *v1alpha1.Integration) *v1alpha1.Integration {
 		t.Fatal(err)
 	}
 	awaitReady(t, intg)
+	awaitKnown(t, intg)
 	t.Cleanup(func() { _ = client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), intg)) })
 	return intg
 }
@@ -209,6 +210,25 @@ func awaitReady(t *testing.T, intg *v1alpha1.Integration) {
 		g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(intg), intg)).To(Succeed())
 		g.Expect(meta.IsStatusConditionTrue(intg.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue(), "%+v", intg.Status.Conditions)
 	}, patience, 20*time.Millisecond).Should(Succeed())
+}
+
+// awaitKnown waits until the token server at the issuer URL knows an Integration's client, a moment after its status says Ready. It does
+// not wait where nobody listens there, as in tests with several replicas.
+func awaitKnown(t *testing.T, intg *v1alpha1.Integration) {
+	t.Helper()
+	data := credentialsOf(t, intg)
+	hc := http.DefaultClient
+	if len(data["ca.crt"]) > 0 {
+		hc = httpClient(t, data["ca.crt"], "", nil)
+	}
+	at := &endpoint{hc: hc, issuer: intg.Status.Endpoints.Issuer, data: data}
+	if !within(patience, func() bool {
+		// Public clients may revoke as well.
+		r, err := at.post(t.Context(), v1alpha1.PathRevocation, "token", "none")
+		return err != nil || r.Error != "invalid_client"
+	}) {
+		t.Fatalf("the token server does not learn of Integration %s/%s", intg.Namespace, intg.Name)
+	}
 }
 
 // credentialsOf returns the data of an Integration's Secret.

@@ -63,10 +63,11 @@ func run(ctx context.Context, o Options, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cleaner, err := addTokenServer(ctx, mgr, o, log)
+	cleaner, stop, err := addTokenServer(ctx, mgr, o, log)
 	if err != nil {
 		return err
 	}
+	defer stop()
 	lead := func(ctx context.Context) error { return lead(ctx, mgr, o, cleaner) }
 	var controllerHalf manager.Runnable = everyReplica(lead)
 	if o.LeaderElect {

@@ -97,41 +97,50 @@ func TestWhatEndsTokens(t *testing.T) {
 		end  func(t *testing.T, intg *v1alpha1.Integration)
 		// clientToo says that the client's own tokens end as well as its users'.
 		clientToo bool
+		// after does what must not bring anything back.
+		after func(t *testing.T, intg *v1alpha1.Integration)
 	}{
 		{"a changed password", func(t *testing.T, intg *v1alpha1.Integration) {
 			t.Helper()
 			patch(t, secretOf(intg), `{"stringData":{"password":"another one"}}`)
-		}, false},
+		}, false, nil},
 		{"a user's Secret without the label", func(t *testing.T, intg *v1alpha1.Integration) {
 			t.Helper()
 			patch(t, secretOf(intg), `{"metadata":{"labels":{"`+v1alpha1.LabelIntegration+`":null}}}`)
-		}, false},
+		}, false, nil},
 		{"a user who is taken out of spec.users", func(t *testing.T, intg *v1alpha1.Integration) {
 			t.Helper()
 			patch(t, intg, `{"spec":{"users":null}}`)
-		}, false},
+		}, false, nil},
 		{"kubectl delete tokensession", func(t *testing.T, intg *v1alpha1.Integration) {
 			t.Helper()
 			if err := admin.DeleteAllOf(t.Context(), &v1alpha1.TokenSession{}, client.InNamespace(intg.Namespace)); err != nil {
 				t.Fatal(err)
 			}
-		}, false},
+		}, false, nil},
 		{"suspend", func(t *testing.T, intg *v1alpha1.Integration) {
 			t.Helper()
 			patch(t, intg, `{"spec":{"suspend":true}}`)
-		}, true},
+		}, true, nil},
 		{"revokeTokensIssuedBefore", func(t *testing.T, intg *v1alpha1.Integration) {
 			t.Helper()
 			// The second in which the tokens were issued has to be over.
 			within(2*time.Second, func() bool { return time.Now().After(time.Now().Truncate(time.Second).Add(990 * time.Millisecond)) })
 			patch(t, intg, `{"spec":{"revokeTokensIssuedBefore":"`+time.Now().Add(time.Second).UTC().Format(time.RFC3339)+`"}}`)
-		}, true},
+		}, true, func(t *testing.T, intg *v1alpha1.Integration) {
+			t.Helper()
+			NewWithT(t).Eventually(func(g Gomega) {
+				g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(intg), intg)).To(Succeed())
+				g.Expect(intg.Status.TokensRevokedBefore).NotTo(BeNil())
+			}, patience, 20*time.Millisecond).Should(Succeed())
+			patch(t, intg, `{"spec":{"revokeTokensIssuedBefore":null}}`)
+		}},
 		{"deleting the Integration", func(t *testing.T, intg *v1alpha1.Integration) {
 			t.Helper()
 			if err := admin.Delete(t.Context(), intg); err != nil {
 				t.Fatal(err)
 			}
-		}, true},
+		}, true, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			namespace := newNamespace(t)
@@ -156,6 +165,12 @@ func TestWhatEndsTokens(t *testing.T) {
 			}
 			if active, err := asker.active(t.Context(), own.AccessToken); err != nil || active == tt.clientToo {
 				t.Errorf("the client's own token is active: %t, %v", active, err)
+			}
+			if tt.after != nil {
+				tt.after(t, intg)
+				if within(500*time.Millisecond, func() bool { active, err := asker.active(t.Context(), own.AccessToken); return err != nil || active }) {
+					t.Error("what has ended is there again")
+				}
 			}
 		})
 	}
@@ -308,4 +323,30 @@ func TestKubectlShowsWhoIsLoggedIn(t *testing.T) {
 	if r, err := at.refresh(t.Context(), login.RefreshToken); err != nil || r.Error != "invalid_grant" {
 		t.Errorf("a refresh after kubectl delete: %d %s, %v", r.status, r.body, err)
 	}
+}
+
+// Until the last request is answered, the store is there: also in the time after SIGTERM in which load balancers notice.
+func TestTheStoreOutlivesTheShutdownDelay(t *testing.T) {
+	at, r, _ := startLogin(t, nil, append(valkeyFlags(t, valkeytest.Start(t)), "--shutdown-delay=3s")...)
+	login := at.login(t)
+	ended := make(chan error, 1)
+	go func() { ended <- r.terminate() }()
+	NewWithT(t).Eventually(func() (int, error) { return r.probe("/readyz") }, patience, 10*time.Millisecond).
+		Should(Equal(http.StatusInternalServerError))
+	expectActive(t, at, login.AccessToken)
+	if reply, err := at.refresh(t.Context(), login.RefreshToken); err != nil || reply.status != http.StatusOK {
+		t.Errorf("a refresh after SIGTERM: %d %s, %v", reply.status, reply.body, err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("exit after SIGTERM: %v", err)
+	}
+}
+
+func TestAStoreThatIsAwayAtTheStartIsSaid(t *testing.T) {
+	address := "127.0.0.1:" + freePort(t)
+	r := startOnly(t, "--session-store=valkey", "--valkey-url=valkey://"+address)
+	if !strings.Contains(r.logged(), "the session store does not answer") {
+		t.Error("the log does not say that the session store is away")
+	}
+	r.running()
 }

@@ -28,23 +28,27 @@ import (
 const sweepEvery = time.Minute
 
 // addTokenServer adds the token server with its readiness check and metrics. It returns what the leader runs beside the controllers:
-// the clean-up of sessions.
-func addTokenServer(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.Logger) (manager.Runnable, error) {
+// the clean-up of sessions. Stop is to be called once the manager has ended: until then requests are served.
+func addTokenServer(
+	ctx context.Context, mgr ctrl.Manager, o Options, log *slog.Logger,
+) (cleaner manager.Runnable, stop func(), err error) {
 	store, err := kubestore.New(ctx, mgr.GetCache(), kubestore.Options{
 		OperatorNamespace: o.OperatorNamespace, ServingCertificate: o.selfMadeCertificate(), Log: log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	kept, err := newSessionStore(ctx, mgr, o, log)
+	if err != nil {
+		return nil, nil, err
 	}
 	serverMetrics := tokenserver.NewMetrics(store.Len, store, o.Now)
 	if err := metrics.Registry.Register(serverMetrics); err != nil {
-		return nil, fmt.Errorf("register the token server's metrics: %w", err)
+		return nil, nil, fmt.Errorf("register the token server's metrics: %w", err)
 	}
-	context.AfterFunc(ctx, func() { metrics.Registry.Unregister(serverMetrics) })
-
-	kept, err := newSessionStore(ctx, mgr, o, log)
-	if err != nil {
-		return nil, err
+	stop = func() {
+		metrics.Registry.Unregister(serverMetrics)
+		kept.close()
 	}
 	server := &tokenserver.Server{
 		Issuer: o.IssuerURL, Clients: store, Keys: store, Sessions: kept, RefreshGrace: o.RefreshTokenGrace, MaxSessions: o.MaxSessions,
@@ -63,11 +67,11 @@ func addTokenServer(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.
 		return nil
 	}
 	if err := addListener(mgr, o, log, store, ready, server); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return &sessions.Cleaner{
 		Store: kept, Clients: store, Keys: store, Ready: synced, Every: sweepEvery, Now: o.Now, Log: log,
-	}, nil
+	}, stop, nil
 }
 
 // A sessionStore is where sessions are kept, with what comes with it.
@@ -77,6 +81,8 @@ type sessionStore struct {
 	limiter limits.Limiter
 	// synced reports whether the store knows what there was when the process started.
 	synced func() bool
+	// close gives up what the store holds, once nobody uses it any more.
+	close func()
 }
 
 // newSessionStore returns the store that the options choose.
@@ -87,9 +93,12 @@ func newSessionStore(ctx context.Context, mgr ctrl.Manager, o Options, log *slog
 		if err != nil {
 			return sessionStore{}, err
 		}
-		context.AfterFunc(ctx, kept.Close)
+		// The metrics and the log show what comes of it; a replica starts without its store, and serves what does not need it.
+		if _, err := kept.Get(ctx, sessions.Owner{}, sessions.NewID()); errors.Is(err, sessions.ErrUnavailable) {
+			log.Warn("the session store does not answer: check --valkey-url, the password and the CA; logins get 503 until it does", "error", err)
+		}
 		limiter := limits.NewValkey(kept.Client(), memory, o.Now)
-		return sessionStore{Store: kept, limiter: limiter, synced: func() bool { return true }}, nil
+		return sessionStore{Store: kept, limiter: limiter, synced: func() bool { return true }, close: kept.Close}, nil
 	}
 	live, err := kubestore.LiveClient(mgr.GetConfig())
 	if err != nil {
@@ -99,7 +108,7 @@ func newSessionStore(ctx context.Context, mgr ctrl.Manager, o Options, log *slog
 	if err != nil {
 		return sessionStore{}, err
 	}
-	return sessionStore{Store: kept, limiter: memory, synced: kept.Synced}, nil
+	return sessionStore{Store: kept, limiter: memory, synced: kept.Synced, close: func() {}}, nil
 }
 
 // addListener adds what serves the token server on its port.

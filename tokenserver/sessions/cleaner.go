@@ -85,7 +85,8 @@ func (c *Cleaner) dead(s *Session, now time.Time) bool {
 		return false
 	}
 	client, ok := c.Clients.Client(s.ClientID)
-	if !ok {
+	// Another client may hold the ID for a while, in a conflict that passes.
+	if !ok || client.Namespace != s.Owner.Namespace || client.Name != s.Owner.Name {
 		return false
 	}
 	keys := c.Keys.SealingKeys()
