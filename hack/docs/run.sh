@@ -12,7 +12,7 @@ for page in "$@"; do
     exit 1
   fi
   echo "--- running the commands of $page"
-  printed=$(bash -euo pipefail -c "$script" 2>&1 | tee /dev/stderr)
+  printed=$(bash -euo pipefail -c "$script" 2>&1 | tee >(cat >&2))
   while IFS= read -r want; do
     if [[ $printed != *"$want"* ]]; then
       echo "the commands of $page did not print, after what they had to print before: $want" >&2
