@@ -272,11 +272,10 @@ func (r *IntegrationReconciler) removeFormerSecrets(ctx context.Context, s *scop
 	return nil
 }
 
-// hadClientSecret reports whether what was granted before lets the client use a client secret; what an older version of the operator
-// granted does not say.
+// hadClientSecret reports whether what was granted before lets the client use a client secret. Where nothing is granted any more, as after
+// a conflict, there may have been one.
 func hadClientSecret(granted *v1alpha1.Granted) bool {
-	return granted == nil || len(granted.CredentialMethods) == 0 ||
-		slices.Contains(granted.CredentialMethods, v1alpha1.CredentialMethodClientSecret)
+	return granted == nil || slices.Contains(granted.Methods(), v1alpha1.CredentialMethodClientSecret)
 }
 
 // awaitKeys waits until there is a key for all that the Integration's tokens need. It comes late so that the Secret does not wait for it.

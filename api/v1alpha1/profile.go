@@ -75,6 +75,19 @@ func (g *Granted) KeyAlgorithms() []SigningAlgorithm {
 	return keyAlgorithms(g.SigningAlgorithm, g.TokenFormat, g.GrantTypes)
 }
 
+// Methods returns how the client may prove who it is. A status from before there was a choice grants the client secret; it is told by the
+// token's format, which it lacks and which is always written together with the methods. Otherwise none is none. A nil Granted has none.
+func (g *Granted) Methods() []CredentialMethod {
+	switch {
+	case g == nil:
+		return nil
+	case g.TokenFormat == "" && len(g.CredentialMethods) == 0:
+		return []CredentialMethod{CredentialMethodClientSecret}
+	default:
+		return g.CredentialMethods
+	}
+}
+
 func keyAlgorithms(signing SigningAlgorithm, format TokenFormat, grantTypes []GrantType) []SigningAlgorithm {
 	algorithms := []SigningAlgorithm{signing}
 	if format == TokenFormatOpaque || slices.Contains(grantTypes, GrantTypeRefreshToken) {

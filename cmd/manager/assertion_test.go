@@ -9,7 +9,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -97,4 +101,38 @@ func TestAnAssertionIsGoodForOneUse(t *testing.T) {
 		at[0].mustPost(t, http.StatusUnauthorized, v1alpha1.PathToken, "grant_type", "client_credentials",
 			"client_assertion_type", assertionType, "client_assertion", assert(t, other, intg.Status.ClientID, at[0].issuer))
 	})
+}
+
+// The keys of a client may be at a URL, but not of the operator's own host unless a flag says so.
+func TestKeysAtAURL(t *testing.T) {
+	key, set := newAssertionKey(t)
+	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(set)
+	}))
+	t.Cleanup(site.Close)
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: site.Certificate().Raw})
+	if err := os.WriteFile(roots, certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSL_CERT_FILE", roots) // The manager trusts what its system trusts.
+	for _, tt := range []struct {
+		name       string
+		args       []string
+		wantStatus int
+	}{
+		{"with the flag", []string{"--allow-local-jwks-uri"}, http.StatusOK},
+		{"without the flag", nil, http.StatusServiceUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			at, r, intg := startLogin(t, func(intg *v1alpha1.Integration) {
+				intg.Spec.Credentials.Methods = []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodClientSecret, v1alpha1.CredentialMethodPrivateKeyJWT}
+				intg.Spec.Credentials.JWKSURI = site.URL + "/jwks.json"
+			}, tt.args...)
+			r.mayFail = tt.wantStatus != http.StatusOK
+			at.data = map[string][]byte{}
+			at.mustPost(t, tt.wantStatus, v1alpha1.PathToken, "grant_type", "client_credentials", "client_assertion_type", assertionType,
+				"client_assertion", assert(t, key, intg.Status.ClientID, at.issuer))
+		})
+	}
 }

@@ -350,3 +350,31 @@ func TestAStoreThatIsAwayAtTheStartIsSaid(t *testing.T) {
 	}
 	r.running()
 }
+
+// A client whose reply was lost goes on within the grace period, and the token of that reply is dead.
+func TestTheFlagsOfLogins(t *testing.T) {
+	at, _, intg := startLogin(t, nil, "--refresh-token-grace=30s", "--max-sessions=2")
+	login := at.login(t)
+	refresh := func(token string) reply {
+		t.Helper()
+		r, err := at.refresh(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	lost, again := refresh(login.RefreshToken), refresh(login.RefreshToken)
+	if lost.status != http.StatusOK || again.status != http.StatusOK || lost.RefreshToken == again.RefreshToken {
+		t.Fatalf("within the grace period: %d, then %d", lost.status, again.status)
+	}
+	if r := refresh(lost.RefreshToken); r.Error != "invalid_grant" {
+		t.Errorf("the token of the lost reply: %d %s", r.status, r.body)
+	}
+	if r := refresh(again.RefreshToken); r.Error != "invalid_grant" {
+		t.Errorf("after both were used the family must have ended: %d %s", r.status, r.body)
+	}
+	for range 4 {
+		at.login(t)
+	}
+	NewWithT(t).Eventually(func() int { return len(sessionsOf(t, intg.Namespace)) }, patience, 20*time.Millisecond).Should(Equal(2))
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/integration-operator/integration-operator/tokenserver/introspection"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
@@ -23,8 +24,6 @@ const pathVerify = "/verify"
 const (
 	// realm begins every challenge.
 	realm = `Bearer realm="integration-operator"`
-	// storeRetryAfter is when to ask again if the session store is away.
-	storeRetryAfter = 5 * time.Second
 )
 
 // The error codes of RFC 6750 section 3.1.
@@ -101,7 +100,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) string {
 	case errors.Is(err, introspection.ErrInactive):
 		return h.refuse(w, r, inactive("the token is invalid or was revoked", err))
 	case err != nil:
-		return h.fail(w, r, oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(storeRetryAfter))
+		return h.fail(w, r, oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(sessions.RetryAfter))
 	}
 	if refused := required.judge(token.Claims); refused != nil {
 		return h.refuse(w, r, refused)

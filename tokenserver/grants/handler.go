@@ -33,11 +33,8 @@ var (
 )
 
 const (
-	// keyRetryAfter is when to ask again for a key that is being made, and storeRetryAfter for a session store that is away.
-	keyRetryAfter   = 5 * time.Second
-	storeRetryAfter = 5 * time.Second
-
-	statusTooManyRequests = http.StatusTooManyRequests
+	// keyRetryAfter is when to ask again for a key that is being made.
+	keyRetryAfter = 5 * time.Second
 	// unknownGrant stands for every grant_type that there is not, as what a request says becomes neither a label nor a log line.
 	unknownGrant = "unknown"
 )
@@ -229,7 +226,7 @@ func asError(err error) *oauth2.Error {
 	case errors.Is(err, tokens.ErrTooLarge):
 		return oauth2.ErrInvalidScope.WithCause(err).WithDescription("the token would be too large: ask for fewer scopes or one resource")
 	case errors.Is(err, sessions.ErrUnavailable):
-		return oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(storeRetryAfter)
+		return oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(sessions.RetryAfter)
 	default:
 		return oauth2.ErrServerError.WithCause(err)
 	}

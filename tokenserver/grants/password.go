@@ -6,6 +6,7 @@ package grants
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func (g Password) addresses(r *Authenticated) []limits.Key {
 
 // tooManyAttempts is what a blocked user or address gets, whether or not the password is right.
 func tooManyAttempts(wait time.Duration) *oauth2.Error {
-	return oauth2.ErrInvalidGrant.WithCause(errTooManyAttempts).WithStatus(statusTooManyRequests).WithRetryAfter(wait).
+	return oauth2.ErrInvalidGrant.WithCause(errTooManyAttempts).WithStatus(http.StatusTooManyRequests).WithRetryAfter(wait).
 		WithDescription("there were too many failed attempts: try again later")
 }
 

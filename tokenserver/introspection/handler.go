@@ -17,15 +17,12 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/limits"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
+	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
-const (
-	// resultInactive is the result of a question about a token that does not count, or not for whoever asked.
-	resultInactive = "inactive"
-	// storeRetryAfter is when to ask again if the session store is away.
-	storeRetryAfter = 5 * time.Second
-)
+// resultInactive is the result of a question about a token that does not count, or not for whoever asked.
+const resultInactive = "inactive"
 
 var (
 	errPublicClient = errors.New("a public client asks about a token")
@@ -103,7 +100,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, x *exchange) 
 	case errors.Is(failure, ErrInactive):
 		x.inactive = failure
 	case failure != nil:
-		return oauth2.ErrTemporarilyUnavailable.WithCause(failure).WithRetryAfter(storeRetryAfter)
+		return oauth2.ErrTemporarilyUnavailable.WithCause(failure).WithRetryAfter(sessions.RetryAfter)
 	case !mayAsk(caller.Client(), token):
 		x.inactive = errNotTheirs
 	default:

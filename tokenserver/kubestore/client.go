@@ -53,14 +53,10 @@ func (x *clientIndex) newClient(r *record) *clients.Client {
 	return c
 }
 
-// methodsOf returns how a client may prove who it is. A status from before there was a choice grants the client secret; it is told by
-// the token's format, which it lacks and which the controllers have always written together with the methods. Otherwise none is none.
+// methodsOf returns how a client may prove who it is.
 func methodsOf(granted *v1alpha1.Granted) []clients.Method {
-	if granted.TokenFormat == "" && len(granted.CredentialMethods) == 0 {
-		return []clients.Method{clients.MethodClientSecret}
-	}
 	methods := make([]clients.Method, 0, len(granted.CredentialMethods))
-	for _, m := range granted.CredentialMethods {
+	for _, m := range granted.Methods() {
 		methods = append(methods, clients.Method(m))
 	}
 	return methods

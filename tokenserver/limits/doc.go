@@ -14,7 +14,7 @@
 //	user        5  1s to 15m     1h
 //	address    50  1s to 1m      10m
 //
-// The logins of a client's users are counted by address as well, for each client apart.
+// The logins of a public client's users are counted by address as well, for each client apart.
 //
 // What a blocked key means is the caller's part. A client's secret has 256 bits, so nobody guesses it, and the package clientauth lets
 // the right one through whatever is counted: otherwise whoever knows a client ID, which is public, could lock the client out. A user's

@@ -24,10 +24,8 @@ import (
 const (
 	// resultInactive is the result of revoking what is no good anyway.
 	resultInactive = "inactive"
-	// storeRetryAfter is when to try again if the session store is away, and fullRetryAfter if it holds as much as it
-	// may: by then some revoked tokens have expired.
-	storeRetryAfter = 5 * time.Second
-	fullRetryAfter  = time.Minute
+	// fullRetryAfter is when to try again if the store holds as much as it may: by then some revoked tokens have expired.
+	fullRetryAfter = time.Minute
 )
 
 var errNotTheirs = errors.New("the token is another client's")
@@ -171,7 +169,7 @@ func storeError(err error) *oauth2.Error {
 	if err == nil {
 		return nil
 	}
-	return oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(storeRetryAfter)
+	return oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(sessions.RetryAfter)
 }
 
 // record writes the audit line of a request, and returns its result.

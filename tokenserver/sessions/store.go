@@ -24,6 +24,9 @@ var (
 	ErrUnavailable = errors.New("the session store is unavailable")
 )
 
+// RetryAfter is when to ask again for what ErrUnavailable stood in the way of.
+const RetryAfter = 5 * time.Second
+
 // An Owner is the Integration that a session or a spent token ID belongs to. Two Integrations of one name, one after the other,
 // differ by their UID and share nothing.
 type Owner struct {
