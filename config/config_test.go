@@ -86,15 +86,16 @@ func run(m *testing.M) (int, error) {
 	})
 }
 
-// install does what a user does: apply config/default with kubectl, and wait for the API.
+// install does what a user does: apply the API with kubectl, wait for it, and apply the whole.
 func install(ctx context.Context) error {
-	if out, err := kubectl(ctx, "apply", "--server-side", "-k", "default"); err != nil {
-		return fmt.Errorf("apply config/default: %w: %s", err, out)
-	}
-	out, err := kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s", "crd/integrations.integration-operator.io",
-		"crd/tokensessions.integration-operator.io", "crd/tokenrevocations.integration-operator.io")
-	if err != nil {
-		return fmt.Errorf("wait for the API: %w: %s", err, out)
+	for _, args := range [][]string{
+		{"apply", "--server-side", "-k", "crd"},
+		{"wait", "--for=condition=Established", "--timeout=60s", "-f", "crd/bases"},
+		{"apply", "--server-side", "-k", "default"},
+	} {
+		if out, err := kubectl(ctx, args...); err != nil {
+			return fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)
+		}
 	}
 	return nil
 }
@@ -153,6 +154,35 @@ func TestSamplesApply(t *testing.T) {
 		if _, err := logins.Read(&secret); err != nil || !logins.Consents(secret.Labels, "stock-report") {
 			t.Errorf("Secret %s is not one to log in with: %v, labels %v", secret.Name, err, secret.Labels)
 		}
+	}
+}
+
+func TestTheDefaultPolicyAllowsAllThatThereIs(t *testing.T) {
+	var policies v1alpha1.IntegrationPolicyList
+	if err := k8sClient.List(t.Context(), &policies); err != nil {
+		t.Fatal(err)
+	}
+	if len(policies.Items) != 1 || policies.Items[0].Name != "default" {
+		t.Fatalf("want the policy default alone, got %d", len(policies.Items))
+	}
+	all := []v1alpha1.Pattern{"*"}
+	want := v1alpha1.IntegrationPolicySpec{Allow: v1alpha1.Allowance{
+		Profiles:   []v1alpha1.Profile{v1alpha1.ProfileOAuth2},
+		GrantTypes: []v1alpha1.GrantType{v1alpha1.GrantTypeClientCredentials, v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken},
+		Scopes:     all, Audiences: all, ResourceServerAudiences: all, ClientIDs: all,
+		CredentialMethods: []v1alpha1.CredentialMethod{
+			v1alpha1.CredentialMethodClientSecret, v1alpha1.CredentialMethodPrivateKeyJWT, v1alpha1.CredentialMethodNone,
+		},
+		MaxTokenLifetime:    &metav1.Duration{Duration: v1alpha1.MaxTokenLifetime},
+		MaxRefreshLifetime:  &metav1.Duration{Duration: v1alpha1.MaxRefreshLifetime},
+		AccessTokenDelivery: true,
+	}}
+	if diff := cmp.Diff(want, policies.Items[0].Spec); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+	// A platform team's policy is a sample too; it adds to what there is.
+	if out, err := kubectl(t.Context(), "apply", "--server-side", "--dry-run=server", "-f", "samples/integrationpolicy_team.yaml"); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
@@ -283,6 +313,18 @@ func TestWhatUsersOfTheRolesMayDo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for user, role := range map[string]string{
+		"walt-viewer": "integration-viewer", "pat-platform": "integration-policy-editor", "bind-controller": "integration-service-binding",
+	} {
+		binding := &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: user},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+		}
+		if err := client.IgnoreAlreadyExists(k8sClient.Create(t.Context(), binding)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	reads := []string{"get", "list", "watch"}
 	writes := []string{"create", "update", "patch", "delete", "deletecollection"}
 	for _, test := range []struct {
@@ -308,13 +350,28 @@ func TestWhatUsersOfTheRolesMayDo(t *testing.T) {
 		{"a viewer sees what is revoked", "vic-viewer", "tokenrevocations", "", reads, true},
 		{"a viewer revokes nothing", "vic-viewer", "tokenrevocations", "", writes, false},
 		{"a stranger does not see who is logged in", "stranger", "tokensessions", "", reads, false},
+		{"an editor writes no policies", "eve-editor", "integrationpolicies", "", writes, false},
+		{"a viewer writes no policies", "vic-viewer", "integrationpolicies", "", writes, false},
+		{"who views the whole cluster reads policies", "walt-viewer", "integrationpolicies", "", reads, true},
+		{"who views the whole cluster writes none", "walt-viewer", "integrationpolicies", "", writes, false},
+		{"who writes policies reads them", "pat-platform", "integrationpolicies", "", reads, true},
+		{"who writes policies writes them", "pat-platform", "integrationpolicies", "", writes, true},
+		{"who writes policies writes no Integrations by that", "pat-platform", "integrations", "", writes, false},
+		{"who writes policies may not write what is granted", "pat-platform", "integrations", "status", writes, false},
+		{"a service binding controller reads Integrations", "bind-controller", "integrations", "", reads, true},
+		{"a service binding controller writes none", "bind-controller", "integrations", "", writes, false},
+		{"a service binding controller reads no policies", "bind-controller", "integrationpolicies", "", reads, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, verb := range test.verbs {
-				got := allowed(t, test.user, authorizationv1.ResourceAttributes{
+				ask := authorizationv1.ResourceAttributes{
 					Namespace: metav1.NamespaceDefault, Verb: verb,
 					Group: v1alpha1.GroupVersion.Group, Resource: test.resource, Subresource: test.subresource,
-				})
+				}
+				if test.resource == "integrationpolicies" {
+					ask.Namespace = "" // They have none.
+				}
+				got := allowed(t, test.user, ask)
 				if got != test.want {
 					t.Errorf("%s: allowed is %v, want %v", verb, got, test.want)
 				}
@@ -324,7 +381,10 @@ func TestWhatUsersOfTheRolesMayDo(t *testing.T) {
 }
 
 func TestRolesAreAggregatedIntoViewEditAndAdmin(t *testing.T) {
-	for role, want := range map[string][]string{"integration-editor": {"admin", "edit"}, "integration-viewer": {"view"}} {
+	for role, want := range map[string][]string{
+		"integration-editor": {"admin", "edit"}, "integration-viewer": {"view"}, "integration-policy-editor": nil,
+		"integration-service-binding": nil,
+	} {
 		var got rbacv1.ClusterRole
 		if err := k8sClient.Get(t.Context(), client.ObjectKey{Name: role}, &got); err != nil {
 			t.Fatal(err)
@@ -362,6 +422,10 @@ func TestWhatTheManagerMayDo(t *testing.T) {
 		{"it keeps logins", attributes{Namespace: "shop", Verb: "patch", Group: group, Resource: "tokensessions"}, true},
 		{"it revokes tokens", attributes{Namespace: "shop", Verb: "create", Group: group, Resource: "tokenrevocations"}, true},
 		{"it never changes a revocation", attributes{Namespace: "shop", Verb: "patch", Group: group, Resource: "tokenrevocations"}, false},
+		{"it reads policies", attributes{Verb: "list", Group: group, Resource: "integrationpolicies"}, true},
+		{"it never writes a policy", attributes{Verb: "update", Group: group, Resource: "integrationpolicies"}, false},
+		{"it reads Namespaces", attributes{Verb: "watch", Resource: "namespaces"}, true},
+		{"it never writes a Namespace", attributes{Verb: "patch", Resource: "namespaces"}, false},
 		{"it grants nobody anything", attributes{Verb: "create", Group: rbacv1.GroupName, Resource: "clusterroles"}, false},
 		{"it runs no Pods", attributes{Namespace: operatorNamespace, Verb: "create", Resource: "pods"}, false},
 	} {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
@@ -22,8 +24,10 @@ const (
 	indexAlgorithm = "keyAlgorithm"
 	// indexGrantedAlgorithm finds the Integrations that were told that they can get tokens which need a key for an algorithm.
 	indexGrantedAlgorithm = "grantedKeyAlgorithm"
-	// indexUserSecret finds the Integrations of which a user's login is in a Secret, by namespace and name.
+	// indexUserSecret finds the Integrations that name a Secret which users bring, a login or a client secret, by namespace and name.
 	indexUserSecret = "userSecret"
+	// indexNamespace finds the Integrations of a namespace, also where the cache knows nothing of that namespace.
+	indexNamespace = "namespace"
 	// indexIntegration finds the Secrets whose label names an Integration, where a label selector would look at every Secret of
 	// the namespace.
 	indexIntegration = "integration"
@@ -40,8 +44,26 @@ func IndexFields(ctx context.Context, indexer client.FieldIndexer) error {
 		indexField(ctx, indexer, indexAlgorithm, func(i *v1alpha1.Integration) []string { return algorithmNames(i.KeyAlgorithms()) }),
 		indexField(ctx, indexer, indexGrantedAlgorithm, grantedAlgorithms),
 		indexField(ctx, indexer, indexUserSecret, userSecrets),
+		indexField(ctx, indexer, indexNamespace, func(i *v1alpha1.Integration) []string { return []string{i.Namespace} }),
 		indexField(ctx, indexer, indexIntegration, func(s *corev1.Secret) []string { return nonEmpty(s.Labels[v1alpha1.LabelIntegration]) }),
 	)
+}
+
+// CacheByObject returns what the controllers need of the cache beside Integrations and Secrets: the policies, and of each Namespace its
+// name, UID and labels.
+func CacheByObject() map[client.Object]cache.ByObject {
+	return map[client.Object]cache.ByObject{
+		&v1alpha1.IntegrationPolicy{}: {Transform: cache.TransformStripManagedFields()},
+		namespaceMetadata():           {Transform: trimNamespace},
+	}
+}
+
+// trimNamespace drops what nobody reads of a Namespace, which others fill with annotations.
+func trimNamespace(object any) (any, error) {
+	if namespace, ok := object.(*metav1.PartialObjectMetadata); ok {
+		namespace.ManagedFields, namespace.Annotations, namespace.OwnerReferences, namespace.Finalizers = nil, nil, nil, nil
+	}
+	return object, nil
 }
 
 // indexField indexes the objects of one kind by values, each once.
@@ -73,11 +95,14 @@ func algorithmNames(algorithms []v1alpha1.SigningAlgorithm) []string {
 	return names
 }
 
-// userSecrets returns the keys of the Secrets that spec.users names.
+// userSecrets returns the keys of the Secrets that spec.users and spec.credentials.clientSecretRef name.
 func userSecrets(intg *v1alpha1.Integration) []string {
 	var keys []string
 	for _, user := range intg.Spec.Users {
 		keys = append(keys, userSecretKey(intg.Namespace, user.SecretRef.Name))
+	}
+	if ref := intg.Spec.Credentials.ClientSecretRef; ref != nil {
+		keys = append(keys, userSecretKey(intg.Namespace, ref.Name))
 	}
 	return keys
 }

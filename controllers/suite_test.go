@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -67,6 +68,10 @@ func runSuite(m *testing.M) (code int, err error) {
 		restConfig = env.Config
 		restConfig.QPS = -1
 		if k8sClient, err = client.New(restConfig, client.Options{Scheme: scheme}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if err := testplane.ApplyDefaultPolicy(context.Background(), k8sClient); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

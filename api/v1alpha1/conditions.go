@@ -22,16 +22,24 @@ const (
 	// ConditionStalled is True when somebody has to change something before the operator can go on. Negative polarity, as
 	// kstatus defines it.
 	//
-	// Reasons for True: ClientIDConflict, SecretConflict, SecretRejected, SecretNotConsented, SecretInvalid, DuplicateUser.
+	// Reasons for True: NoPolicy, NotPermitted, ClientIDConflict, SecretConflict, SecretRejected, SecretNotConsented, SecretInvalid,
+	// ClientSecretTooWeak, RotationInvalid, TemplateInvalid, DuplicateUser, NothingToRestart, RestartForbidden.
 	// Reasons for False: Idle.
 	ConditionStalled = "Stalled"
+
+	// ConditionPermitted is True when the policies allow all that spec asks for. Positive polarity. What they do not allow is not in
+	// status.granted; the rest works.
+	//
+	// Reasons for True: Permitted.
+	// Reasons for False: NoPolicy, NotPermitted, ReconcileError.
+	ConditionPermitted = "Permitted"
 
 	// ConditionCredentialsReady is True when the credentials Secret is there and complete, and so are the Secrets of spec.users.
 	// Positive polarity.
 	//
 	// Reasons for True: SecretReady.
-	// Reasons for False: ClientIDConflict, SecretConflict, SecretRejected, CertificateAuthorityPending, SecretPending,
-	// SecretNotFound, SecretNotConsented, SecretInvalid, DuplicateUser, ReconcileError.
+	// Reasons for False: NoPolicy, NotPermitted, ClientIDConflict, SecretConflict, SecretRejected, CertificateAuthorityPending, SecretPending,
+	// SecretNotFound, SecretNotConsented, SecretInvalid, ClientSecretTooWeak, TemplateInvalid, DuplicateUser, ReconcileError.
 	ConditionCredentialsReady = "CredentialsReady"
 )
 
@@ -54,8 +62,24 @@ const (
 	// ReasonSecretPending: the Secret of a former Integration of this name waits for the garbage collector, or the one just
 	// written, by the operator or by a user, has not come by the watch yet.
 	ReasonSecretPending = "SecretPending"
-	// ReasonSecretNotFound: a Secret that spec.users names does not exist. Other users log in as before, and so it is with the next
-	// three.
+	// ReasonPermitted: the policies allow all that spec asks for.
+	ReasonPermitted = "Permitted"
+	// ReasonNoPolicy: no IntegrationPolicy is for the Integration's namespace, so that it may have nothing.
+	ReasonNoPolicy = "NoPolicy"
+	// ReasonNotPermitted: no IntegrationPolicy allows some of what spec asks for; the message says what.
+	ReasonNotPermitted = "NotPermitted"
+	// ReasonRotationInvalid: spec.credentials.rotation cannot be followed; the client secret stays as it is.
+	ReasonRotationInvalid = "RotationInvalid"
+	// ReasonTemplateInvalid: spec.secret.template cannot be rendered; the Secret stays as it is.
+	ReasonTemplateInvalid = "TemplateInvalid"
+	// ReasonClientSecretTooWeak: the client secret that the user brings, by clientSecretRef or in a Secret to take over, is too easy to guess.
+	ReasonClientSecretTooWeak = "ClientSecretTooWeak"
+	// ReasonNothingToRestart: spec.restart.selector chooses no workload. The client gets tokens all the same, as with the next one.
+	ReasonNothingToRestart = "NothingToRestart"
+	// ReasonRestartForbidden: the operator may not restart workloads: the platform has left that permission out.
+	ReasonRestartForbidden = "RestartForbidden"
+	// ReasonSecretNotFound: a Secret that spec.users or spec.credentials.clientSecretRef names does not exist. Other users log in as
+	// before, and so it is with the next three.
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonSecretNotConsented: a Secret that spec.users names lacks the label by which its owner lets the Integration use it.
 	ReasonSecretNotConsented = "SecretNotConsented"
@@ -79,6 +103,16 @@ const (
 	ReasonSecretRestored = "SecretRestored"
 	// ReasonClientSecretRegenerated: the client secret was lost and a new one was made; holders of the old one are locked out.
 	ReasonClientSecretRegenerated = "ClientSecretRegenerated"
+	// ReasonSecretAdopted: a Secret that was there before the Integration was taken over.
+	ReasonSecretAdopted = "SecretAdopted"
+	// ReasonClientSecretRotated: a new client secret took the place of another, which is accepted for the overlap.
+	ReasonClientSecretRotated = "ClientSecretRotated"
+	// ReasonPreviousSecretInUse: the overlap is over and somebody still uses the previous client secret.
+	ReasonPreviousSecretInUse = "PreviousSecretInUse"
+	// ReasonPreviousSecretRetired: the previous client secret is accepted no longer. The event is a warning if somebody still used it.
+	ReasonPreviousSecretRetired = "PreviousSecretRetired"
+	// ReasonWorkloadsRestarted: workloads are restarted after a rotation.
+	ReasonWorkloadsRestarted = "WorkloadsRestarted"
 	// ReasonSecretReplaced: spec.secret.name changed and the Secret of the former name was removed or released.
 	ReasonSecretReplaced = "SecretReplaced"
 	// ReasonSigningKeyCreated, ReasonSigningKeyActivated and ReasonSigningKeyRetired follow a signing key through its life.

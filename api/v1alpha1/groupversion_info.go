@@ -21,7 +21,8 @@ var (
 
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
-		&Integration{}, &IntegrationList{}, &TokenSession{}, &TokenSessionList{}, &TokenRevocation{}, &TokenRevocationList{})
+		&Integration{}, &IntegrationList{}, &TokenSession{}, &TokenSessionList{}, &TokenRevocation{}, &TokenRevocationList{},
+		&IntegrationPolicy{}, &IntegrationPolicyList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

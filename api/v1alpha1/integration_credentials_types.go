@@ -3,6 +3,8 @@
 
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // CredentialMethod is a way for a client to prove who it is.
 // +kubebuilder:validation:Enum=ClientSecret;PrivateKeyJWT;None
 type CredentialMethod string
@@ -32,6 +34,8 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.methods) || ('PrivateKeyJWT' in self.methods) == (has(self.jwks) || has(self.jwksURI) && self.jwksURI.size() > 0)",message="PrivateKeyJWT in spec.credentials.methods and the client's keys, in spec.credentials.jwks or at spec.credentials.jwksURI, go together: add what is missing, or take out the other"
 // +kubebuilder:validation:XValidation:rule="!has(self.jwks) || !has(self.jwksURI) || self.jwksURI.size() == 0",message="the client's keys are in spec.credentials.jwks or at spec.credentials.jwksURI: take one of them out"
+// +kubebuilder:validation:XValidation:rule="!has(self.clientSecretRef) || !has(self.methods) || 'ClientSecret' in self.methods",message="spec.credentials.clientSecretRef brings a client secret, which the client may not use: add ClientSecret to spec.credentials.methods, or take clientSecretRef out"
+// +kubebuilder:validation:XValidation:rule="!has(self.clientSecretRef) || !has(self.rotation) || !has(self.rotation.interval) && !has(self.rotation.requestedAt) && !has(self.rotation.window)",message="a client secret that you bring by spec.credentials.clientSecretRef is rotated by editing that Secret: take interval, window and requestedAt out of spec.credentials.rotation, or clientSecretRef"
 type CredentialsSpec struct {
 	// methods are the ways in which the client may prove who it is: ClientSecret, PrivateKeyJWT, or None for a public client, which
 	// can only log in users. Several are valid at once, to move from one to another.
@@ -53,6 +57,105 @@ type CredentialsSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https://[!-~]+$') && isURL(self) && url(self).getHost() != '' && !self.contains('@') && !self.contains('#')",message="a jwksURI is an https URL without user and fragment, such as https://client.example/jwks.json"
 	JWKSURI string `json:"jwksURI,omitempty"`
+
+	// clientSecretRef names a Secret of the namespace that holds the client secret under client_secret, for a client that already has
+	// one. It must carry the label integration-operator.io/integration with the Integration's name, or with an empty value for every
+	// Integration of the namespace: that is its owner's consent. The operator copies the value into the generated Secret, and never
+	// puts another in its place; an edit counts at once, and the value before it is accepted for rotation.overlap. It has at least
+	// 128 bits, estimated from its length: 22 characters of base64, or 32 of hexadecimal.
+	// +optional
+	ClientSecretRef *SecretReference `json:"clientSecretRef,omitempty"`
+
+	// rotation says when the client secret is replaced by a new one, and how long the one before it is accepted.
+	// +optional
+	Rotation *RotationSpec `json:"rotation,omitempty"`
+}
+
+// Retirement is how a previous client secret comes to its end.
+// +kubebuilder:validation:Enum=WhenUnused;AfterOverlap
+type Retirement string
+
+const (
+	// RetirementWhenUnused accepts the previous client secret until nobody has used it for the overlap, and at most for maxOverlap.
+	RetirementWhenUnused Retirement = "WhenUnused"
+	// RetirementAfterOverlap accepts it for the overlap and no longer.
+	RetirementAfterOverlap Retirement = "AfterOverlap"
+)
+
+// RotationSpec says when the client secret is replaced by a new one, and how long the one before it is accepted. Never are more than two
+// valid: while the previous one is still accepted, the next rotation waits.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || duration(self.overlap) < duration(self.interval)",message="spec.credentials.rotation.overlap must be shorter than interval, as no more than two client secrets are valid at a time: lower one or raise the other"
+// +kubebuilder:validation:XValidation:rule="!has(self.overlap) || !has(self.maxOverlap) || duration(self.overlap) <= duration(self.maxOverlap)",message="spec.credentials.rotation.maxOverlap must not be shorter than overlap: raise one or lower the other"
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.maxOverlap) || duration(self.maxOverlap) <= duration(self.interval)",message="spec.credentials.rotation.maxOverlap must not be longer than interval, or the next rotation would be late: lower one or raise the other"
+// +kubebuilder:validation:XValidation:rule="!has(self.window) || has(self.interval)",message="spec.credentials.rotation.window says when the rotations by interval may happen: add interval, or take window out"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxOverlap) || !has(self.retirement) || self.retirement == 'WhenUnused'",message="spec.credentials.rotation.maxOverlap is the limit of retirement WhenUnused: take it out, or choose that"
+type RotationSpec struct {
+	// interval is how long a client secret is used, from 1h to 17520h: that, less up to a tenth by which Integrations are spread out.
+	// Left out, there is no rotation by the clock.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$') && self.size() > 0 && duration(self) >= duration('1h') && duration(self) <= duration('17520h')",message="an interval is a duration of hours, minutes and seconds from 1h to 17520h, such as 720h"
+	Interval *metav1.Duration `json:"interval,omitempty"`
+
+	// overlap is how long the previous client secret is accepted beside the new one, from 0s to 8760h. It takes a kubelet up to two
+	// minutes to show a new Secret to a Pod: below 5m, requests may fail; 0s is for a secret that has leaked. Left out, it is 24h, or
+	// half of interval if that is shorter.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$') && self.size() > 0 && duration(self) <= duration('8760h')",message="an overlap is a duration of hours, minutes and seconds from 0s to 8760h, such as 24h"
+	Overlap *metav1.Duration `json:"overlap,omitempty"`
+
+	// maxOverlap is how long the previous client secret is accepted at most while it is still used, up to 8760h. Left out, it is 720h, or
+	// interval if that is shorter, and no less than overlap.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$') && self.size() > 0 && duration(self) <= duration('8760h')",message="a maxOverlap is a duration of hours, minutes and seconds up to 8760h, such as 168h"
+	MaxOverlap *metav1.Duration `json:"maxOverlap,omitempty"`
+
+	// retirement is how the previous client secret comes to its end: WhenUnused, once nobody has used it for the overlap and at the
+	// latest after maxOverlap, or AfterOverlap, by the clock.
+	// +optional
+	// +kubebuilder:default=WhenUnused
+	Retirement Retirement `json:"retirement,omitempty"`
+
+	// window bounds the rotations by interval to certain hours: one that is due waits for the next window.
+	// +optional
+	Window *RotationWindow `json:"window,omitempty"`
+
+	// requestedAt asks for one rotation: a client secret from before this time is replaced, whatever the window. A time in the
+	// future is waited for; one from before the last rotation asks for nothing.
+	// +optional
+	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
+}
+
+// RotationWindow is a time that comes again and again.
+type RotationWindow struct {
+	// schedule is when the window opens, as the five fields of cron: minute, hour, day of month, month, day of week; such as
+	// "0 2 * * *" for each night at two. An hour that daylight saving time skips opens the window right after the gap.
+	// +required
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^ *[^ @=]+( +[^ @=]+){4} *$')",message="a schedule has the five fields of cron: minute, hour, day of month, month, day of week, such as 0 2 * * 1-5"
+	Schedule string `json:"schedule"`
+
+	// timeZone is the IANA time zone of schedule, such as Europe/Berlin. Left out, it is UTC.
+	// +optional
+	// +kubebuilder:default=UTC
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$') && self != 'Local'",message="a time zone is a name of the IANA database, such as Europe/Berlin or UTC"
+	TimeZone string `json:"timeZone,omitempty"`
+
+	// duration is how long the window stays open, from 5m to 168h.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$') && self.size() > 0 && duration(self) >= duration('5m') && duration(self) <= duration('168h')",message="a window's duration is one of hours, minutes and seconds from 5m to 168h, such as 2h"
+	Duration metav1.Duration `json:"duration"`
 }
 
 // JSONWebKeySet is a set of public keys (RFC 7517 section 5).

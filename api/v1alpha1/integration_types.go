@@ -68,6 +68,7 @@ const (
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Client ID",type=string,JSONPath=`.status.clientID`
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.credentials.secretName`
+// +kubebuilder:printcolumn:name="Next Rotation",type=date,priority=1,JSONPath=`.status.credentials.nextRotationTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must have at most 63 characters, as it becomes the value of a label: choose a shorter name"
 type Integration struct {
@@ -110,6 +111,11 @@ type IntegrationList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.users) || self.users.map(u, has(u.scopes) ? u.scopes.size() : 0).sum() <= 512",message="the scopes of all spec.users together must be at most 512: spread the users over several Integrations"
 // +kubebuilder:validation:XValidation:rule="!has(self.token) || !has(self.token.lifetime) || !has(self.token.refreshLifetime) || duration(self.token.refreshLifetime) >= duration(self.token.lifetime)",message="spec.token.refreshLifetime must not be shorter than spec.token.lifetime: raise one or lower the other"
 // +kubebuilder:validation:XValidation:rule="!has(self.audiences) || !has(self.scopes) || self.audiences.size() * self.scopes.size() <= 512",message="spec.audiences times spec.scopes must be at most 512, as each audience has its own list of scopes: spread them over several Integrations"
+// +kubebuilder:validation:XValidation:rule="!has(self.secret) || !has(self.secret.accessTokens) || self.secret.accessTokens.size() == 0 || !has(self.grantTypes) || 'client_credentials' in self.grantTypes",message="spec.secret.accessTokens are tokens by the grant client_credentials: add it to spec.grantTypes"
+// +kubebuilder:validation:XValidation:rule="!has(self.secret) || !has(self.secret.accessTokens) || self.secret.accessTokens.all(t, !has(t.scopes) || t.scopes.all(s, has(self.scopes) && s in self.scopes))",message="the scopes of an access token must be among spec.scopes: add the missing one to spec.scopes, or take it out of the token's"
+// +kubebuilder:validation:XValidation:rule="!has(self.secret) || !has(self.secret.accessTokens) || self.secret.accessTokens.all(t, !has(t.audience) || t.audience == \"\" || has(self.audiences) && t.audience in self.audiences)",message="the audience of an access token must be among spec.audiences: add it there, or leave it out for all of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.secret) || !has(self.secret.accessTokens) || self.secret.accessTokens.size() == 0 || !has(self.token) || !has(self.token.lifetime) || duration(self.token.lifetime) >= duration('5m')",message="access tokens in the Secret need a spec.token.lifetime of at least 5m, as it takes a kubelet up to two minutes to show a new one to a Pod: raise it"
+// +kubebuilder:validation:XValidation:rule="!has(self.credentials) || !has(self.credentials.clientSecretRef) || !has(self.secret) || !has(self.secret.name) || self.credentials.clientSecretRef.name != self.secret.name",message="spec.credentials.clientSecretRef names the Secret that spec.secret.name is for: the operator writes that one, so give it another name"
 type IntegrationSpec struct {
 	// profile is the token dialect that the clients speak: OAuth2. It is immutable, as it decides wire formats and defaults.
 	// +optional
@@ -188,6 +194,11 @@ type IntegrationSpec struct {
 	// +kubebuilder:default={}
 	Secret SecretSpec `json:"secret,omitempty"`
 
+	// restart makes workloads of the namespace read the Secret again after a rotation, as kubectl rollout restart does. Left out,
+	// none is restarted: a Pod that mounts the Secret as files sees a new one by itself, one that has it in its environment does not.
+	// +optional
+	Restart *RestartSpec `json:"restart,omitempty"`
+
 	// revokeTokensIssuedBefore ends every token, login and refresh token of this client that was issued before this time. The token
 	// server and the APIs that ask it see that within a second; an API that verifies JWTs offline accepts them until they expire. Taking
 	// it out again brings nothing back. A time in the future stops the client until then, as suspend does.
@@ -226,256 +237,4 @@ type TokenSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,7}s)?$') && self.size() > 0 && duration(self) >= duration('1m') && duration(self) <= duration('2160h')",message="a refresh lifetime is a duration of hours, minutes and seconds from 1m to 2160h, such as 168h"
 	RefreshLifetime *metav1.Duration `json:"refreshLifetime,omitempty"`
-}
-
-// SecretSpec says what the generated Secret looks like.
-type SecretSpec struct {
-	// name is the name of the generated Secret. Left out, it is the Integration's name. A Secret of that name that this
-	// Integration does not own is never overwritten.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$')",message="a Secret's name has lower case letters, digits, - and ., and starts and ends with a letter or digit"
-	Name string `json:"name,omitempty"`
-
-	// labels are put on the Secret beside the operator's own.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && !format.qualifiedName().validate(k).hasValue())",message="a label's key is a name of at most 63 letters, digits, -, _ and ., such as team, or a domain, a slash and a name, such as example.com/team"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('integration-operator.io/'))",message="labels with the prefix integration-operator.io/ are the operator's own: use another prefix"
-	Labels map[string]LabelValue `json:"labels,omitempty"`
-
-	// annotations are put on the Secret beside the operator's own.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && !format.qualifiedName().validate(k).hasValue())",message="an annotation's key is a name of at most 63 letters, digits, -, _ and ., such as team, or a domain, a slash and a name, such as example.com/team"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('integration-operator.io/'))",message="annotations with the prefix integration-operator.io/ are the operator's own: use another prefix"
-	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
-
-	// keys renames the standard keys of the Secret, for software that expects other names.
-	// +optional
-	// +kubebuilder:default={}
-	Keys SecretKeys `json:"keys,omitempty"`
-
-	// deletionPolicy says what becomes of the Secret when the Integration is deleted: Delete, or Retain, which leaves it in
-	// the namespace. Either way its credentials get no more tokens.
-	// +optional
-	// +kubebuilder:default=Delete
-	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
-}
-
-// LabelValue is the value of a label.
-// +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:XValidation:rule="self.matches('^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$')",message="a label's value has at most 63 letters, digits, -, _ and ., and starts and ends with a letter or digit"
-type LabelValue string
-
-// AnnotationValue is the value of an annotation.
-// +kubebuilder:validation:MaxLength=4096
-type AnnotationValue string
-
-// SecretKey is a key of a Secret's data.
-// +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')",message="a Secret's key is one or more letters, digits, -, _ and ., and neither . nor a name that starts with .."
-type SecretKey string
-
-// SecretKeys names the keys of the generated Secret.
-//
-// The rule's first term lets the empty default pass, which the API server checks before it fills in the fields' defaults.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.clientID) || [self.clientID, self.clientSecret, self.tokenURL, self.issuer, self.scope, self.audience, self.caCertificate, self.type, self.provider].all(k, [self.clientID, self.clientSecret, self.tokenURL, self.issuer, self.scope, self.audience, self.caCertificate, self.type, self.provider].exists_one(other, other == k))",message="two values would share one key of the Secret: give each of spec.secret.keys a name of its own"
-type SecretKeys struct {
-	// clientID is the key of the client ID.
-	// +optional
-	// +kubebuilder:default=client_id
-	ClientID SecretKey `json:"clientID,omitempty"`
-
-	// clientSecret is the key of the client secret.
-	// +optional
-	// +kubebuilder:default=client_secret
-	ClientSecret SecretKey `json:"clientSecret,omitempty"`
-
-	// tokenURL is the key of the token endpoint's URL.
-	// +optional
-	// +kubebuilder:default=token_url
-	TokenURL SecretKey `json:"tokenURL,omitempty"`
-
-	// issuer is the key of the issuer URL, from which clients and APIs discover everything else (RFC 8414).
-	// +optional
-	// +kubebuilder:default=issuer
-	Issuer SecretKey `json:"issuer,omitempty"`
-
-	// scope is the key of the granted scopes, separated by spaces.
-	// +optional
-	// +kubebuilder:default=scope
-	Scope SecretKey `json:"scope,omitempty"`
-
-	// audience is the key of the granted audiences, separated by spaces.
-	// +optional
-	// +kubebuilder:default=audience
-	Audience SecretKey `json:"audience,omitempty"`
-
-	// caCertificate is the key of the PEM certificates to trust for the token server. The Secret has it only when the token
-	// server's certificate is not publicly trusted.
-	// +optional
-	// +kubebuilder:default=ca.crt
-	CACertificate SecretKey `json:"caCertificate,omitempty"`
-
-	// type is the key of the constant oauth2, by which servicebinding.io libraries find a binding.
-	// +optional
-	// +kubebuilder:default=type
-	Type SecretKey `json:"type,omitempty"`
-
-	// provider is the key of the constant integration-operator, which servicebinding.io libraries read.
-	// +optional
-	// +kubebuilder:default=provider
-	Provider SecretKey `json:"provider,omitempty"`
-}
-
-// IntegrationStatus is what the operator made of an Integration's spec.
-type IntegrationStatus struct {
-	// observedGeneration is the generation of spec that this status speaks of; -1 before the first pass.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
-	// conditions are Ready, Reconciling, Stalled and CredentialsReady. Ready is True when the client can get a token now.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-
-	// clientID is the client ID that the Integration owns. It is empty while another Integration owns the one it wants.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	ClientID string `json:"clientID,omitempty"`
-
-	// endpoints are the URLs of the token server.
-	// +optional
-	Endpoints *Endpoints `json:"endpoints,omitempty"`
-
-	// granted is what the client may have of what spec asks for. The token server enforces this and nothing else.
-	// +optional
-	Granted *Granted `json:"granted,omitempty"`
-
-	// tokensRevokedBefore is the latest time that spec.revokeTokensIssuedBefore has had, once it has passed. It never goes back:
-	// tokens that were ended stay ended when the field is taken out of spec.
-	// +optional
-	TokensRevokedBefore *metav1.Time `json:"tokensRevokedBefore,omitempty"`
-
-	// credentials says where the client's credentials are.
-	// +optional
-	Credentials *CredentialsStatus `json:"credentials,omitempty"`
-}
-
-// Endpoints are the URLs of the token server.
-type Endpoints struct {
-	// issuer identifies the token server; its metadata is found below it (RFC 8414).
-	// +optional
-	// +kubebuilder:validation:MaxLength=2048
-	Issuer string `json:"issuer,omitempty"`
-
-	// token is where the client gets tokens.
-	// +optional
-	// +kubebuilder:validation:MaxLength=2048
-	Token string `json:"token,omitempty"`
-
-	// introspection is where an API asks about a token (RFC 7662).
-	// +optional
-	// +kubebuilder:validation:MaxLength=2048
-	Introspection string `json:"introspection,omitempty"`
-
-	// revocation is where the client ends a token or a login (RFC 7009).
-	// +optional
-	// +kubebuilder:validation:MaxLength=2048
-	Revocation string `json:"revocation,omitempty"`
-
-	// verify is what a proxy in front of an API asks about each request.
-	// +optional
-	// +kubebuilder:validation:MaxLength=2048
-	Verify string `json:"verify,omitempty"`
-
-	// jwks is where APIs find the keys that verify tokens (RFC 7517).
-	// +optional
-	// +kubebuilder:validation:MaxLength=2048
-	JWKS string `json:"jwks,omitempty"`
-}
-
-// Granted is what a client may have.
-type Granted struct {
-	// grantTypes are the grants that the client may use.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=8
-	GrantTypes []GrantType `json:"grantTypes,omitempty"`
-
-	// access lists the audiences that tokens may be meant for, each with the scopes granted for it.
-	// +optional
-	// +listType=map
-	// +listMapKey=audience
-	// +kubebuilder:validation:MaxItems=16
-	Access []Access `json:"access,omitempty"`
-
-	// defaultScopes are what the client gets when it asks for no scope.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=256
-	// +kubebuilder:validation:items:MaxLength=128
-	DefaultScopes []string `json:"defaultScopes,omitempty"`
-
-	// signingAlgorithm signs the client's JWTs.
-	// +optional
-	SigningAlgorithm SigningAlgorithm `json:"signingAlgorithm,omitempty"`
-
-	// tokenFormat is the form of the client's access tokens.
-	// +optional
-	TokenFormat TokenFormat `json:"tokenFormat,omitempty"`
-
-	// lifetime is how long an access token is good for.
-	// +optional
-	Lifetime metav1.Duration `json:"lifetime,omitempty"`
-
-	// refreshLifetime is how long a refresh token is good for; it is there where the client may use refresh tokens.
-	// +optional
-	RefreshLifetime *metav1.Duration `json:"refreshLifetime,omitempty"`
-
-	// credentialMethods are the ways in which the client may prove who it is.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=4
-	CredentialMethods []CredentialMethod `json:"credentialMethods,omitempty"`
-
-	// users are the users that may log in, as far as their Secrets allow it.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	Users []User `json:"users,omitempty"`
-
-	// introspectedAudiences are the audiences whose tokens the client may introspect, beside its own tokens.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MaxLength=512
-	IntrospectedAudiences []string `json:"introspectedAudiences,omitempty"`
-}
-
-// Access is an audience with the scopes granted for it.
-type Access struct {
-	// audience is the API that tokens may be meant for. It is the issuer when spec names no audience.
-	// +required
-	// +kubebuilder:validation:MaxLength=2048
-	Audience string `json:"audience"`
-
-	// scopes are what a token for this audience may carry.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=256
-	// +kubebuilder:validation:items:MaxLength=128
-	Scopes []string `json:"scopes,omitempty"`
-}
-
-// CredentialsStatus says where a client's credentials are.
-type CredentialsStatus struct {
-	// secretName is the Secret, in the Integration's namespace, that holds the credentials.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	SecretName string `json:"secretName,omitempty"`
 }

@@ -32,6 +32,12 @@ const (
 	// Secret itself so that renaming the key and telling the token server about it is one write. A Secret without it holds no
 	// client secret.
 	AnnotationClientSecretKey = MetadataPrefix + "client-secret-key"
+	// AnnotationRotation holds, on a credentials Secret, how far a rotation of its client secret has come: a RotationRecord. It lies on
+	// the Secret itself so that a new client secret and the digest of the one before it are one write.
+	AnnotationRotation = MetadataPrefix + "rotation"
+	// AnnotationAdoptedKeys lists as JSON the data keys that a Secret had, beside the standard ones, when the operator took it over.
+	// They stay as they are.
+	AnnotationAdoptedKeys = MetadataPrefix + "adopted-keys"
 	// AnnotationAppliedMetadata records as JSON which labels and annotations of a generated Secret came from
 	// spec.secret, so that one taken out of spec is taken off the Secret and nobody else's is.
 	AnnotationAppliedMetadata = MetadataPrefix + "applied-metadata"
@@ -73,6 +79,12 @@ const (
 	KeyNextCertificate    = "next.crt"
 	KeyNextCertificateKey = "next.key"
 )
+
+// KeyClientSecret is the data key of a Secret that spec.credentials.clientSecretRef names.
+const KeyClientSecret = "client_secret"
+
+// ExpiresAtSuffix is appended to the data key of an access token; the key that results holds its end as an RFC 3339 time.
+const ExpiresAtSuffix = "_expires_at"
 
 // Data keys of a Secret that holds a user's login. The first two are those of corev1.SecretTypeBasicAuth.
 const (
@@ -116,8 +128,8 @@ const (
 	// for as long after it was used last.
 	MaxRefreshLifetime = 2160 * time.Hour
 	// MinClientSecretLength and MaxClientSecretLength bound the characters of a client secret: what is shorter or longer counts as
-	// damaged. The token server reads no longer ones.
-	MinClientSecretLength = 32
+	// damaged. The token server reads no longer ones. 22 characters of base64 hold 128 bits; those that the operator makes hold 256.
+	MinClientSecretLength = 22
 	MaxClientSecretLength = 1024
 )
 
