@@ -76,9 +76,12 @@ func newSealingKeys(t *testing.T) *sealing.Set {
 func newClient(algorithm string) *clients.Client {
 	return &clients.Client{
 		ID: strings.ToLower(algorithm), Namespace: "shop", Name: "order-sync", UID: "uid-" + algorithm,
-		Methods:      []clients.Method{clients.MethodClientSecret},
-		SecretHashes: [][sha256.Size]byte{sha256.Sum256([]byte(previousSecret)), sha256.Sum256([]byte(clientSecret))},
-		GrantTypes:   []string{"client_credentials"},
+		Methods: []clients.Method{clients.MethodClientSecret},
+		Secrets: []clients.Secret{
+			{Hash: sha256.Sum256([]byte(previousSecret)), Previous: true, Until: now().Add(time.Hour)},
+			{Hash: sha256.Sum256([]byte(clientSecret))},
+		},
+		GrantTypes: []string{"client_credentials"},
 		Access: []clients.Access{
 			{Audience: "https://orders.shop.example", Scopes: []string{"orders.read", "orders.write"}},
 			{Audience: "https://stock.shop.example", Scopes: []string{"orders.read"}},
@@ -116,6 +119,16 @@ type fixture struct {
 	sessions *sessionstest.Memory
 	registry *prometheus.Registry
 	log      *logBuffer
+
+	mu   sync.Mutex
+	used map[string]int
+}
+
+// previousUses returns how often a client has used its previous secret.
+func (s *fixture) previousUses(clientID string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used[clientID]
 }
 
 // start starts a token server whose issuer URL has the given path. When the test is over it looks for secrets in the log.
@@ -145,6 +158,7 @@ func start(t *testing.T, issuerPath string) *fixture {
 
 	s := &fixture{
 		Server: httptest.NewUnstartedServer(nil), store: store, sessions: sessionstest.NewMemory(), registry: prometheus.NewRegistry(), log: &logBuffer{},
+		used: map[string]int{},
 	}
 	s.issuer = "http://" + s.Listener.Addr().String() + issuerPath
 	metrics := tokenserver.NewMetrics(func() int { return len(store.clients) }, store, clock)
@@ -154,7 +168,11 @@ func start(t *testing.T, issuerPath string) *fixture {
 	s.Config.Handler = (&tokenserver.Server{
 		Issuer: s.issuer, Clients: store, Keys: store, Sessions: s.sessions, MaxSessions: 100,
 		Limits: limits.Observed(limits.NewMemory(clock), metrics.CountLimited), JWKSMaxAge: 5 * time.Minute, Now: clock,
-		Log: slog.New(slog.NewJSONHandler(s.log, nil)), Metrics: metrics,
+		Log: slog.New(slog.NewJSONHandler(s.log, nil)), Metrics: metrics, PreviousUsed: func(c *clients.Client) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.used[c.ID]++
+		},
 	}).Handler()
 	s.Config.ErrorLog = slog.NewLogLogger(slog.NewJSONHandler(s.log, nil), slog.LevelError)
 	s.Start()

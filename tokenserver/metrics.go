@@ -21,6 +21,7 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	audited  *prometheus.CounterVec
 	limited  *prometheus.CounterVec
+	previous prometheus.Counter
 	duration *prometheus.HistogramVec
 	clients  prometheus.GaugeFunc
 	keyAge   *prometheus.Desc
@@ -44,6 +45,10 @@ func NewMetrics(clients func() int, keys grants.Keys, now func() time.Time) *Met
 			Namespace: namespace, Name: "limited_attempts_total",
 			Help: "Attempts that were refused after too many failures, by what was counted: client, user or address.",
 		}, []string{"by"}),
+		previous: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "previous_secret_uses_total",
+			Help: "Requests of clients that got in by the client secret from before their last rotation.",
+		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "request_duration_seconds",
 			Help:    "How long requests took, by route.",
@@ -65,6 +70,7 @@ func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	m.requests.Describe(descriptions)
 	m.audited.Describe(descriptions)
 	m.limited.Describe(descriptions)
+	m.previous.Describe(descriptions)
 	m.duration.Describe(descriptions)
 	m.clients.Describe(descriptions)
 	descriptions <- m.keyAge
@@ -75,6 +81,7 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	m.requests.Collect(metrics)
 	m.audited.Collect(metrics)
 	m.limited.Collect(metrics)
+	m.previous.Collect(metrics)
 	m.duration.Collect(metrics)
 	m.clients.Collect(metrics)
 	set := m.keys.Keys()
@@ -110,10 +117,17 @@ func (m *Metrics) count(route, grant, result string) {
 	}
 }
 
-// countAudit counts a line of the audit log.
-func (m *Metrics) countAudit(action, result string) {
+// CountAudit counts a line of the audit log.
+func (m *Metrics) CountAudit(action, result string) {
 	if m != nil {
 		m.audited.WithLabelValues(action, result).Inc()
+	}
+}
+
+// countPreviousUse counts a use of a previous client secret.
+func (m *Metrics) countPreviousUse() {
+	if m != nil {
+		m.previous.Inc()
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/integration-operator/integration-operator/tokenserver/audit"
 	"github.com/integration-operator/integration-operator/tokenserver/clientauth"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/discovery"
 	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
@@ -30,7 +31,8 @@ import (
 // routeOther is the route label of every path that the server does not have.
 const routeOther = "other"
 
-// A Server is the token server without its listener. All its fields are needed but Log, Metrics, KeySource and RefreshGrace.
+// A Server is the token server without its listener. All its fields are needed but Log, Metrics, KeySource,
+// PreviousUsed and RefreshGrace.
 type Server struct {
 	// Issuer is the issuer URL, without trailing slash.
 	Issuer string
@@ -51,6 +53,8 @@ type Server struct {
 	Sources limits.Sources
 	// KeySource fetches the keys of clients that publish them at a URL; without it such clients cannot authenticate.
 	KeySource clientauth.KeySource
+	// PreviousUsed is told of each client that has got in by its previous secret. It must not block.
+	PreviousUsed func(*clients.Client)
 	// JWKSMaxAge is how long verifiers may cache the keys and the metadata.
 	JWKSMaxAge time.Duration
 	// Now is the clock.
@@ -106,9 +110,9 @@ func (s *Server) Handler() http.Handler {
 
 // addEndpoints adds the routes that tokens come from and are asked about, and the documents that list them.
 func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) {
-	recorder := &audit.Recorder{Log: log, Count: s.Metrics.countAudit}
+	recorder := &audit.Recorder{Log: log, Count: s.Metrics.CountAudit}
 	authenticator := &clientauth.Authenticator{
-		Clients: s.Clients, Limits: s.Limits, Now: s.Now,
+		Clients: s.Clients, Limits: s.Limits, PreviousUsed: s.previousUsed, Now: s.Now,
 		Assertions: &clientauth.Assertions{
 			Audiences: []string{s.Issuer, s.Issuer + discovery.PathToken, s.Issuer + discovery.PathIntrospection, s.Issuer + discovery.PathRevocation},
 			Keys:      s.KeySource, Spent: s.Sessions, Now: s.Now,
@@ -146,6 +150,14 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 		discovery.AuthorizationServer(s.Issuer, grantTypes, s.JWKSMaxAge))
 	routes[discovery.PathOpenIDConfiguration] = s.observed(discovery.PathOpenIDConfiguration,
 		discovery.OpenIDConfiguration(s.Issuer, grantTypes, s.JWKSMaxAge))
+}
+
+// previousUsed counts a use of a previous client secret, and passes it on.
+func (s *Server) previousUsed(c *clients.Client) {
+	s.Metrics.countPreviousUse()
+	if s.PreviousUsed != nil {
+		s.PreviousUsed(c)
+	}
 }
 
 // hashesAtOnce returns how many slow password hashes may be computed at once. They do nothing but compute, so more than there are CPUs are

@@ -16,6 +16,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
@@ -129,6 +130,38 @@ func TestTokenReply(t *testing.T) {
 }
 
 // quote writes a JSON string.
+func TestUsesOfThePreviousSecretAreSeen(t *testing.T) {
+	s := start(t, "")
+	s.token(t, "grant_type=client_credentials&"+credentials)
+	s.token(t, "grant_type=client_credentials&client_id=es256&client_secret="+previousSecret)
+	s.token(t, "grant_type=client_credentials&client_id=rs256&client_secret="+previousSecret)
+	var told []string
+	for _, id := range []string{"es256", "rs256", "eddsa"} {
+		if s.previousUses(id) > 0 {
+			told = append(told, id)
+		}
+	}
+	if diff := cmp.Diff([]string{"es256", "rs256"}, told); diff != "" {
+		t.Errorf("clients that used a previous secret (-want +got):\n%s", diff)
+	}
+	var logged []any
+	for _, line := range s.log.lines(t) {
+		logged = append(logged, line["credential"])
+	}
+	if diff := cmp.Diff([]any{nil, "previous_secret", "previous_secret"}, logged); diff != "" {
+		t.Errorf("the audit log (-want +got):\n%s", diff)
+	}
+	want := `
+# HELP integration_operator_token_server_previous_secret_uses_total Requests of clients that got in by the client secret from before their last rotation.
+# TYPE integration_operator_token_server_previous_secret_uses_total counter
+integration_operator_token_server_previous_secret_uses_total 2
+`
+	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(want),
+		"integration_operator_token_server_previous_secret_uses_total"); err != nil {
+		t.Error(err)
+	}
+}
+
 func quote(t *testing.T, s string) string {
 	t.Helper()
 	quoted, err := json.Marshal(s)

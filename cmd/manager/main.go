@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"time"
+	_ "time/tzdata" // Rotation windows name time zones, and an image may have none.
 
 	ctrl "sigs.k8s.io/controller-runtime"
 )
@@ -22,11 +23,11 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	os.Exit(realMain())
+	os.Exit(realMain(time.Now))
 }
 
-// realMain returns the exit code: 0 after a clean shutdown, 1 when something failed, 2 when the flags are wrong.
-func realMain() int {
+// realMain runs a manager with a clock and returns the exit code: 0 after a clean shutdown, 1 when something failed, 2 when the flags are wrong.
+func realMain(now func() time.Time) int {
 	options, err := ParseOptions(os.Args[1:], os.Getenv, os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -35,7 +36,7 @@ func realMain() int {
 		fmt.Fprintf(os.Stderr, "manager: %v\n", err)
 		return 2
 	}
-	options.Now = time.Now
+	options.Now = now
 	if err := run(ctrl.SetupSignalHandler(), options, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "manager: %v\n", err)
 		return 1

@@ -28,6 +28,10 @@ const (
 // ResultOK is the result of what succeeded; everything else has its error code.
 const ResultOK = "ok"
 
+// PreviousSecret is the credential of a client that got in by the secret from before its last rotation: it has not been told of the new
+// one, or was told and goes on with the old one.
+const PreviousSecret = "previous_secret"
+
 // maxUnknownClientLength bounds what is logged of a client ID that does not exist: enough to recognise one, and of no use to anybody
 // should it be a secret, as people mix up the two.
 const maxUnknownClientLength = 8
@@ -48,6 +52,8 @@ type Event struct {
 	Client, Integration string
 	// UnknownClient is a claimed client ID that does not exist. It is cut and quoted.
 	UnknownClient string
+	// Credential is PreviousSecret, or empty for every other one.
+	Credential string
 	// User is the user of the session or token.
 	User string
 	// TokenID is the jti of the token that went out or was asked about, and SessionID the login that it belongs to.
@@ -84,13 +90,14 @@ func (r *Recorder) Record(ctx context.Context, e Event) {
 	if e.UnknownClient != "" {
 		e.UnknownClient = strconv.QuoteToASCII(e.UnknownClient[:min(len(e.UnknownClient), maxUnknownClientLength)])
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs, slog.String("action", cut(string(e.Action))), slog.String("result", cut(e.Result)), slog.Int("status", e.Status))
 	for _, field := range [...]struct{ name, value string }{
 		{"grant", e.Grant},
 		{"client", e.Client},
 		{"integration", e.Integration},
 		{"unknown_client", e.UnknownClient},
+		{"credential", e.Credential},
 		{"user", e.User},
 		{"token_id", e.TokenID},
 		{"session", e.SessionID},

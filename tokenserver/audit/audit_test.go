@@ -50,12 +50,12 @@ func TestRecordWritesOneLine(t *testing.T) {
 			"every member",
 			Event{
 				Action: Refresh, Result: ResultOK, Status: 200, Grant: "refresh_token", Client: "shop.sync", Integration: "shop/sync",
-				UnknownClient: "x", User: "bob", TokenID: "t1", SessionID: "s1", Cause: "because", Source: "192.0.2.1",
+				UnknownClient: "x", Credential: PreviousSecret, User: "bob", TokenID: "t1", SessionID: "s1", Cause: "because", Source: "192.0.2.1",
 			},
 			map[string]any{
 				"level": "INFO", "msg": "audit", "action": "refresh", "result": "ok", "status": 200.0, "grant": "refresh_token",
-				"client": "shop.sync", "integration": "shop/sync", "unknown_client": `"x"`, "user": "bob", "token_id": "t1", "session": "s1",
-				"cause": "because", "source": "192.0.2.1",
+				"client": "shop.sync", "integration": "shop/sync", "unknown_client": `"x"`, "credential": "previous_secret", "user": "bob",
+				"token_id": "t1", "session": "s1", "cause": "because", "source": "192.0.2.1",
 			},
 		},
 		{

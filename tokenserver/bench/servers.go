@@ -72,7 +72,7 @@ func newSubject(algorithm string) (*subject, error) {
 	s := &store{set: set, sealing: sealing.NewSet([]*sealing.Key{sealingKey}), client: &clients.Client{
 		ID: clientID, Namespace: "shop", Name: "order-sync", UID: "0b9e4a3e-6b0e-4a57-9d3c-1f2f3a4b5c6d",
 		Methods:          []clients.Method{clients.MethodClientSecret},
-		SecretHashes:     [][sha256.Size]byte{sha256.Sum256([]byte(subject.secret))},
+		Secrets:          []clients.Secret{{Hash: sha256.Sum256([]byte(subject.secret))}},
 		GrantTypes:       []string{"client_credentials"},
 		Access:           []clients.Access{{Audience: audience, Scopes: []string{"orders.read", "orders.write"}}},
 		DefaultScopes:    []string{"orders.read", "orders.write"},

@@ -41,6 +41,8 @@ type Clients interface {
 type Caller struct {
 	client *clients.Client
 	method oauth2.Method
+	// previous says that it has proven so by a secret that another has taken the place of.
+	previous bool
 }
 
 // Client returns the client.
@@ -49,7 +51,7 @@ func (c *Caller) Client() *clients.Client { return c.client }
 // Public reports whether the client has proven nothing: anybody may say that they are it.
 func (c *Caller) Public() bool { return c.method == oauth2.MethodNone }
 
-// An Authenticator checks who a client is. All its fields are needed.
+// An Authenticator checks who a client is. All its fields are needed but PreviousUsed.
 type Authenticator struct {
 	// Clients finds the clients.
 	Clients Clients
@@ -57,6 +59,9 @@ type Authenticator struct {
 	Limits limits.Limiter
 	// Assertions checks client assertions.
 	Assertions *Assertions
+	// PreviousUsed is told of each client that has got in by its previous secret, on the request's path: it must not block. Nil is not
+	// told.
+	PreviousUsed func(*clients.Client)
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -80,15 +85,22 @@ func (a *Authenticator) bySecret(ctx context.Context, source netip.Addr, c oauth
 	client, found := a.Clients.Client(c.ClientID)
 	why := a.whyNot(client, found, clients.MethodClientSecret)
 	// The secret is compared whatever is known by now, so that an unknown or suspended client takes no less time than a wrong secret.
+	previous := false
 	if !found {
 		clients.AuthenticateUnknown(c.Secret.Reveal())
-	} else if !client.Authenticate(c.Secret.Reveal()) {
-		why = errWrongSecret
+	} else {
+		var ok bool
+		if ok, previous = client.Authenticate(c.Secret.Reveal(), a.Now()); !ok {
+			why = errWrongSecret
+		}
 	}
 	if why != nil {
 		return nil, a.failed(ctx, source, c.ClientID, oauth2.ErrInvalidClient.WithCause(why))
 	}
-	return &Caller{client: client, method: c.Method}, nil
+	if previous && a.PreviousUsed != nil {
+		a.PreviousUsed(client)
+	}
+	return &Caller{client: client, method: c.Method, previous: previous}, nil
 }
 
 // public takes a client at its word, if it is a public one (RFC 6749 section 2.1).

@@ -50,7 +50,7 @@ func newRegistry() registry {
 	} {
 		r[id] = &clients.Client{
 			ID: id, Namespace: "shop", Name: "the-" + id, UID: "uid-" + id, Methods: methods,
-			Suspended: strings.HasPrefix(id, "suspended"), SecretHashes: [][sha256.Size]byte{sha256.Sum256([]byte(secret))},
+			Suspended: strings.HasPrefix(id, "suspended"), Secrets: []clients.Secret{{Hash: sha256.Sum256([]byte(secret))}},
 		}
 	}
 	r["revoked"].RevokedBefore = at.Add(time.Second)
@@ -103,6 +103,62 @@ func TestAuthenticateBySecret(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestUsesOfThePreviousSecretAreTold(t *testing.T) {
+	const former = "another-secret-with-enough-characters-for-anybody"
+	tests := []struct {
+		name         string
+		secret       string
+		until        time.Time
+		edit         func(*clients.Client)
+		want         error
+		wantPrevious bool
+	}{
+		{name: "the current secret", secret: secret, until: at.Add(time.Hour)},
+		{name: "the previous secret", secret: former, until: at.Add(time.Hour), wantPrevious: true},
+		{name: "the previous secret when it expires", secret: former, until: at, want: errWrongSecret},
+		{name: "a wrong secret", secret: "wrong", until: at.Add(time.Hour), want: errWrongSecret},
+		{
+			name: "the previous secret of a suspended client", secret: former, until: at.Add(time.Hour),
+			edit: func(c *clients.Client) { c.Suspended = true }, want: errStopped,
+		},
+		{
+			name: "the previous secret of a client that may no longer use one", secret: former, until: at.Add(time.Hour),
+			edit: func(c *clients.Client) { c.Methods = []clients.Method{clients.MethodNone} }, want: errWrongMethod,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newAuthenticator()
+			client, _ := a.Clients.Client("secret")
+			client.Secrets = append(client.Secrets, clients.Secret{Hash: sha256.Sum256([]byte(former)), Previous: true, Until: tt.until})
+			if tt.edit != nil {
+				tt.edit(client)
+			}
+			var told []*clients.Client
+			a.PreviousUsed = func(c *clients.Client) { told = append(told, c) }
+			c := guesses("secret", tt.secret)
+			caller, err := a.Authenticate(t.Context(), source, c)
+			var event audit.Event
+			a.Describe(&event, caller, &c, err)
+			if tt.want != nil {
+				wantRefused(t, caller, err, tt.want)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if (len(told) == 1 && told[0] == client) != tt.wantPrevious || len(told) > 1 {
+				t.Errorf("told of %v, want %t", told, tt.wantPrevious)
+			}
+			if (event.Credential == audit.PreviousSecret) != tt.wantPrevious {
+				t.Errorf("the audit log says credential %q", event.Credential)
+			}
+			a.PreviousUsed = nil
+			if again, _ := a.Authenticate(t.Context(), source, c); (again == nil) != (caller == nil) {
+				t.Errorf("with nobody to tell the caller is %v, want as before", again)
+			}
+		})
 	}
 }
 

@@ -13,8 +13,9 @@
 //
 // The time that a refusal takes is alike as far as this:
 //
-//   - By a secret, one digest is made of it and compared with each of the client's in constant time; for a client without any, and for
-//     none at all, once with zeros. A comparison takes nanoseconds, far less than what the network varies by.
+//   - By a secret, one digest is made of it and compared with each of the client's in constant time, and with zeros up to three, which is
+//     how many a client has in the midst of a rotation; so it is for a client without any, and for none at all. A comparison takes
+//     nanoseconds, far less than what the network varies by.
 //   - By an assertion, one signature is verified with a key that is nobody's (P-256, Ed25519 or RSA of 2,048 bits) where there is no key
 //     to try: the client is unknown or suspended, may not authenticate in this way, or has no key that fits kid and algorithm.
 //   - A client that may authenticate by assertions and has keys that fit costs a verification for each, which are eight at most, of up

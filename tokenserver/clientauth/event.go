@@ -21,6 +21,9 @@ func (a *Authenticator) Describe(e *audit.Event, caller *Caller, claimed *oauth2
 	switch {
 	case caller != nil:
 		e.Client, e.Integration = caller.client.ID, caller.client.Namespace+"/"+caller.client.Name
+		if caller.previous {
+			e.Credential = audit.PreviousSecret
+		}
 	case claimed != nil:
 		a.name(e, *claimed)
 	}

@@ -37,8 +37,12 @@ type Client struct {
 	RevokedBefore time.Time
 	// Methods are the ways in which the client may prove who it is.
 	Methods []Method
-	// SecretHashes are the SHA-256 digests of the client secrets that are accepted; none means that no secret is.
-	SecretHashes [][sha256.Size]byte
+	// Secrets are the client secrets that are accepted; none means that no secret is. A client has up to three: the current one, during
+	// a rotation the announced one, and the one before it.
+	Secrets []Secret
+	// RotatedAt is when the current secret took the place of the previous one; zero while there is no previous one. It tells the uses
+	// of one previous secret from those of another.
+	RotatedAt time.Time
 	// AssertionKeys are the public keys of MethodPrivateKeyJWT; nil if they are at JWKSURI, or if there are none.
 	AssertionKeys *jose.JSONWebKeySet
 	// JWKSURI is the https URL where the client publishes those keys, or empty.
@@ -60,6 +64,16 @@ type Client struct {
 	// Users are the users that may log in, by name. Whoever fills them in sees to it that there are few kinds of slow hashes among
 	// them, as AuthenticateUser computes one of each.
 	Users map[string]*User
+}
+
+// A Secret is what is kept of a client secret that is accepted.
+type Secret struct {
+	// Hash is the SHA-256 digest of the secret.
+	Hash [sha256.Size]byte
+	// Previous says that another secret has taken its place.
+	Previous bool
+	// Until is when a previous secret is accepted no longer.
+	Until time.Time
 }
 
 // Access is an audience with the scopes granted for it.

@@ -6,40 +6,59 @@ package clients
 import (
 	"crypto/sha256"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestAuthenticate(t *testing.T) {
-	hash := func(secrets ...string) [][sha256.Size]byte {
-		var hashes [][sha256.Size]byte
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	accept := func(secrets ...string) []Secret {
+		var accepted []Secret
 		for _, s := range secrets {
-			hashes = append(hashes, sha256.Sum256([]byte(s)))
+			accepted = append(accepted, Secret{Hash: sha256.Sum256([]byte(s))})
 		}
-		return hashes
+		return accepted
+	}
+	before := func(s string, until time.Duration) Secret {
+		return Secret{Hash: sha256.Sum256([]byte(s)), Previous: true, Until: at.Add(until)}
 	}
 	tests := []struct {
-		name   string
-		hashes [][sha256.Size]byte
-		secret string
-		want   bool
+		name         string
+		secrets      []Secret
+		secret       string
+		want         bool
+		wantPrevious bool
 	}{
-		{"the only secret", hash("one"), "one", true},
-		{"the first of two", hash("one", "two"), "one", true},
-		{"the last of two", hash("one", "two"), "two", true},
-		{"a secret accepted twice over", hash("one", "one"), "one", true},
-		{"another secret", hash("one", "two"), "three", false},
-		{"a part of the secret", hash("one"), "on", false},
-		{"no secret at all", hash("one"), "", false},
-		{"no secret, though its hash is accepted", hash(""), "", false},
-		{"a client that has no secret", nil, "one", false},
-		{"a client that has no secret, and none presented", nil, "", false},
+		{name: "the only secret", secrets: accept("one"), secret: "one", want: true},
+		{name: "the first of two", secrets: accept("one", "two"), secret: "one", want: true},
+		{name: "the last of two", secrets: accept("one", "two"), secret: "two", want: true},
+		{name: "a secret accepted twice over", secrets: accept("one", "one"), secret: "one", want: true},
+		{name: "another secret", secrets: accept("one", "two"), secret: "three"},
+		{name: "a part of the secret", secrets: accept("one"), secret: "on"},
+		{name: "no secret at all", secrets: accept("one")},
+		{name: "no secret, though its hash is accepted", secrets: accept("")},
+		{name: "a client that has no secret", secret: "one"},
+		{name: "a client that has no secret, and none presented"},
+		{name: "the three of a rotation, the current one", secrets: append(accept("now", "next"), before("then", 1)), secret: "now", want: true},
+		{name: "the three of a rotation, the announced one", secrets: append(accept("now", "next"), before("then", 1)), secret: "next", want: true},
+		{
+			name: "the three of a rotation, the previous one", secrets: append(accept("now", "next"), before("then", 1)), secret: "then",
+			want: true, wantPrevious: true,
+		},
+		{name: "the previous one, wherever it is listed", secrets: append([]Secret{before("then", 1)}, accept("now")...), secret: "then", want: true, wantPrevious: true},
+		{name: "a previous one at the moment when it expires", secrets: append(accept("now"), before("then", 0)), secret: "then"},
+		{name: "a previous one that has expired", secrets: append(accept("now"), before("then", -time.Hour)), secret: "then"},
+		{name: "the current one beside an expired one", secrets: append(accept("now"), before("then", -time.Hour)), secret: "now", want: true},
+		{name: "a previous one that is the current one", secrets: append(accept("now"), before("now", time.Hour)), secret: "now", want: true},
+		{name: "a previous one that expired and is the current one", secrets: append([]Secret{before("now", -1)}, accept("now")...), secret: "now", want: true},
+		{name: "one of more than three", secrets: append(accept("1", "2", "3"), before("4", 1)), secret: "4", want: true, wantPrevious: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &Client{SecretHashes: tt.hashes}
-			if got := c.Authenticate(tt.secret); got != tt.want {
-				t.Errorf("Authenticate = %t, want %t", got, tt.want)
+			c := &Client{Secrets: tt.secrets}
+			if got, previous := c.Authenticate(tt.secret, at); got != tt.want || previous != tt.wantPrevious {
+				t.Errorf("Authenticate = %t, previous %t; want %t, %t", got, previous, tt.want, tt.wantPrevious)
 			}
 			if AuthenticateUnknown(tt.secret) {
 				t.Error("an unknown client must never authenticate")
@@ -137,5 +156,23 @@ func TestClientPolicy(t *testing.T) {
 	}
 	if !c.MayUse("client_credentials") || c.MayUse("password") || (&Client{}).MayUse("client_credentials") {
 		t.Error("a client may use the grants that it was granted, and no others")
+	}
+}
+
+// BenchmarkAuthenticate shows that the time tells nothing of how many secrets a client has, nor whether there is such a client.
+func BenchmarkAuthenticate(b *testing.B) {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	one := Secret{Hash: sha256.Sum256([]byte("one"))}
+	announced := Secret{Hash: sha256.Sum256([]byte("two"))}
+	previous := Secret{Hash: sha256.Sum256([]byte("three")), Previous: true, Until: at.Add(time.Hour)}
+	for name, c := range map[string]*Client{
+		"unknown client": &nobody, "one secret": {Secrets: []Secret{one}}, "three secrets": {Secrets: []Secret{one, announced, previous}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = c.Authenticate("a wrong secret of a length that is usual for one", at)
+			}
+		})
 	}
 }

@@ -36,8 +36,8 @@ var maxLoginData = map[string]int{
 // CacheByObject returns what the manager's cache must hold for a Store and for Sessions: the Integrations, TokenSessions and
 // TokenRevocations of the given namespaces, their Secrets that carry the integration label, and every Secret of the operator's own
 // namespace. No namespaces means all of them. The label bounds the informer, so that memory does not grow with other people's Secrets; as
-// anybody may write the label, what nobody reads is dropped too: managed fields, annotations of all but Secrets, and the content of
-// Secrets that are neither an Integration's nor a user's, or that are too large.
+// anybody may write the label, what nobody reads is dropped too: managed fields, annotations of all but Secrets, and of Secrets that no
+// Integration controls, or that are too large, all content but a user's login and a client secret.
 func CacheByObject(operatorNamespace string, namespaces ...string) (map[client.Object]cache.ByObject, error) {
 	labelled, err := labels.NewRequirement(v1alpha1.LabelIntegration, selection.Exists, nil)
 	if err != nil {
@@ -94,7 +94,7 @@ func trimSecret(operatorNamespace string, alike *shared) toolscache.TransformFun
 			return secret, nil
 		}
 		if owner := metav1.GetControllerOf(secret); owner == nil || owner.Kind != integrationKind {
-			secret.Data, secret.Annotations = loginData(secret), nil
+			secret.Data, secret.Annotations = broughtData(secret), nil
 			return secret, nil
 		}
 		size := 0
@@ -115,18 +115,27 @@ func trimSecret(operatorNamespace string, alike *shared) toolscache.TransformFun
 	}
 }
 
-// loginData returns what is kept of a Secret that no Integration controls: if it may be a user's, what a login is read from.
-func loginData(secret *corev1.Secret) map[string][]byte {
-	if secret.Type != corev1.SecretTypeBasicAuth {
-		return nil
+// broughtData returns what is kept of a Secret that no Integration controls: what may be the client secret that its owner brings along, of
+// which a longer one is cut off one byte beyond what is accepted, and if it may be a user's, what a login is read from.
+func broughtData(secret *corev1.Secret) map[string][]byte {
+	var kept map[string][]byte
+	keep := func(key string, most int) {
+		value, ok := secret.Data[key]
+		if !ok {
+			return
+		}
+		if len(value) > most {
+			value = bytes.Clone(value[:most]) // So that the rest is not held in memory.
+		}
+		if kept == nil {
+			kept = make(map[string][]byte, 1+len(maxLoginData))
+		}
+		kept[key] = value
 	}
-	kept := make(map[string][]byte, len(maxLoginData))
-	for key, most := range maxLoginData {
-		if value, ok := secret.Data[key]; ok {
-			if len(value) > most {
-				value = bytes.Clone(value[:most]) // So that the rest is not held in memory.
-			}
-			kept[key] = value
+	keep(v1alpha1.KeyClientSecret, v1alpha1.MaxClientSecretLength+1)
+	if secret.Type == corev1.SecretTypeBasicAuth {
+		for key, most := range maxLoginData {
+			keep(key, most)
 		}
 	}
 	return kept

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -32,8 +33,9 @@ func TestWhatNobodyReadsIsNotKept(t *testing.T) {
 		wantAnnotations bool
 	}{
 		{"a Secret of an Integration is kept whole", "shop", controlled, map[string][]byte{"client_secret": []byte("s"), "issuer": nil}, []string{"client_secret", "issuer"}, true},
-		{"one that nobody controls is a name only", "shop", nil, large, nil, false},
-		{"one of another controller is a name only", "shop", []metav1.OwnerReference{{Kind: "Certificate", Controller: new(true)}}, large, nil, false},
+		{"of one that nobody controls the client secret is left", "shop", nil, large, []string{"client_secret"}, false},
+		{"of one of another controller the client secret is left", "shop", []metav1.OwnerReference{{Kind: "Certificate", Controller: new(true)}}, large, []string{"client_secret"}, false},
+		{"one that nobody controls without a client secret is a name only", "shop", nil, map[string][]byte{"padding": nil, "issuer": nil}, nil, false},
 		{"of one that is too large the client secret is left", "shop", controlled, large, []string{"client_secret"}, true},
 		{"the operator's own are kept whole", "operator", nil, large, []string{"client_secret", "padding"}, true},
 	} {
@@ -80,7 +82,7 @@ func TestWhatNobodyReadsIsNotKept(t *testing.T) {
 	}
 }
 
-func TestOfAUsersSecretTheLoginIsKept(t *testing.T) {
+func TestOfASecretThatIsBroughtTheLoginAndTheClientSecretAreKept(t *testing.T) {
 	long := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
 	for _, tt := range []struct {
 		name    string
@@ -133,6 +135,24 @@ func TestOfAUsersSecretTheLoginIsKept(t *testing.T) {
 			"type must be",
 		},
 		{
+			"the longest client secret there may be is kept whole", nil, corev1.SecretTypeOpaque,
+			map[string][]byte{"client_secret": long(1024), "padding": long(9)},
+			map[string]int{"client_secret": 1024},
+			"type must be",
+		},
+		{
+			"a client secret that is too long can be told from one that is not", nil, "example.com/anything",
+			map[string][]byte{"client_secret": long(1 << 19)},
+			map[string]int{"client_secret": 1025},
+			"type must be",
+		},
+		{
+			"a login may have a client secret beside it", nil, corev1.SecretTypeBasicAuth,
+			map[string][]byte{"username": []byte("ada"), "password": []byte("s"), "client_secret": long(30), "passwordhash": long(9)},
+			map[string]int{"username": 3, "password": 1, "client_secret": 30},
+			"",
+		},
+		{
 			"another controller's is a user's too",
 			[]metav1.OwnerReference{{Kind: "ExternalSecret", Controller: new(true)}},
 			corev1.SecretTypeBasicAuth,
@@ -176,7 +196,7 @@ func TestWhatIsAlikeIsShared(t *testing.T) {
 		secret := &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: "shop", Name: name, OwnerReferences: []metav1.OwnerReference{{Kind: "Integration", Controller: new(true)}},
-				Annotations: map[string]string{v1alpha1.AnnotationClientSecretKey: "client_secret"},
+				Annotations: map[string]string{v1alpha1.AnnotationClientSecretKey: "client_secret", v1alpha1.AnnotationRotation: "of " + name},
 			},
 			Data: map[string][]byte{"ca.crt": []byte(ca), "client_secret": []byte("the same by accident"), "client_id": []byte(name)},
 		}
@@ -189,6 +209,9 @@ func TestWhatIsAlikeIsShared(t *testing.T) {
 	same := func(a, b *corev1.Secret, key string) bool { return &a.Data[key][0] == &b.Data[key][0] }
 	if !same(first, second, "ca.crt") || !same(third, fourth, "ca.crt") || same(second, third, "ca.crt") || same(first, second, "client_secret") {
 		t.Error("equal values must be one, but for client secrets, and others must not")
+	}
+	if got := second.Annotations[v1alpha1.AnnotationRotation]; got != "of b" {
+		t.Errorf("the record of a rotation is now %q", got)
 	}
 	if string(second.Data["ca.crt"]) != "old" || string(third.Data["ca.crt"]) != "new" || string(second.Data["client_id"]) != "b" {
 		t.Errorf("values have changed: %v", second.Data)
@@ -210,4 +233,76 @@ func TestWhatIsAlikeIsShared(t *testing.T) {
 		t.Error("equal endpoints must be one, and others must not")
 	}
 	alike.integration(&v1alpha1.Integration{})
+}
+
+// sameMemory reports whether two strings are one in memory.
+func sameMemory(a, b string) bool {
+	return unsafe.StringData(a) == unsafe.StringData(b) //nolint:gosec // It looks at addresses only.
+}
+
+func TestWhatGrantsAndConditionsSayIsShared(t *testing.T) {
+	granted := func(g v1alpha1.Granted) *v1alpha1.Integration {
+		return &v1alpha1.Integration{Status: v1alpha1.IntegrationStatus{Granted: &g}}
+	}
+	for _, tt := range []struct {
+		name string
+		with func(word string) *v1alpha1.Integration
+		word func(*v1alpha1.Integration) string
+	}{
+		{
+			"a grant type",
+			func(w string) *v1alpha1.Integration {
+				return granted(v1alpha1.Granted{GrantTypes: []v1alpha1.GrantType{v1alpha1.GrantType(w)}})
+			},
+			func(i *v1alpha1.Integration) string { return string(i.Status.Granted.GrantTypes[0]) },
+		},
+		{
+			"a method",
+			func(w string) *v1alpha1.Integration {
+				return granted(v1alpha1.Granted{CredentialMethods: []v1alpha1.CredentialMethod{v1alpha1.CredentialMethod(w)}})
+			},
+			func(i *v1alpha1.Integration) string { return string(i.Status.Granted.CredentialMethods[0]) },
+		},
+		{
+			"an audience",
+			func(w string) *v1alpha1.Integration {
+				return granted(v1alpha1.Granted{Access: []v1alpha1.Access{{Audience: w}}})
+			},
+			func(i *v1alpha1.Integration) string { return i.Status.Granted.Access[0].Audience },
+		},
+		{
+			"a scope",
+			func(w string) *v1alpha1.Integration {
+				return granted(v1alpha1.Granted{Access: []v1alpha1.Access{{Scopes: []string{w}}}})
+			},
+			func(i *v1alpha1.Integration) string { return i.Status.Granted.Access[0].Scopes[0] },
+		},
+		{
+			"a condition's message",
+			func(w string) *v1alpha1.Integration {
+				return &v1alpha1.Integration{Status: v1alpha1.IntegrationStatus{Conditions: []metav1.Condition{{Message: w}}}}
+			},
+			func(i *v1alpha1.Integration) string { return i.Status.Conditions[0].Message },
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			alike := newShared()
+			read := func(word string) *v1alpha1.Integration {
+				i := tt.with(strings.Clone(word))
+				before := i.DeepCopy()
+				alike.integration(i)
+				if diff := cmp.Diff(before, i); diff != "" {
+					t.Errorf("the Integration has changed (-before +after):\n%s", diff)
+				}
+				return i
+			}
+			if !sameMemory(tt.word(read("the same")), tt.word(read("the same"))) {
+				t.Error("equal words must be one")
+			}
+			long := strings.Repeat("x", maxSharedWord+1)
+			if sameMemory(tt.word(read(long)), tt.word(read(long))) {
+				t.Error("a long word is remembered")
+			}
+		})
+	}
 }

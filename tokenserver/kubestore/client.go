@@ -13,11 +13,38 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 )
 
-// newClient builds the client of a record that has a claim. All limits come from status.granted. Of spec it believes, without the
-// controllers, what takes away and is meant to work at once, suspend and revokeTokensIssuedBefore, and the keys that a client proves
-// itself with, which give nobody more than the client has. Lists are shared with the informer's object.
+// newClient builds the client of a record that has a claim. The keys that a client proves itself with come from spec, as they give nobody
+// more than the client has.
 func (x *clientIndex) newClient(r *record) *clients.Client {
-	i, granted := r.integration, r.integration.Status.Granted
+	i := r.integration
+	c := grantedTo(i)
+	c.Users = x.users(i.Namespace, i.Name, i.Status.Granted.Users)
+	if c.Accepts(clients.MethodClientSecret) {
+		c.Secrets, c.RotatedAt = secretsOf(r.credentials, i.UID)
+	}
+	if c.Accepts(clients.MethodPrivateKeyJWT) {
+		if c.AssertionKeys = r.assertionKeys; i.Spec.Credentials.JWKS == nil {
+			c.JWKSURI = i.Spec.Credentials.JWKSURI
+		}
+	}
+	return c
+}
+
+// ClientOf returns the client of an Integration as a Store has it, but for what it proves itself with and for its users: enough to make
+// and to judge tokens that it would get for itself. It reads nothing but the Integration. It returns false for an Integration that no
+// Store has a client of: what status.clientID and status.granted say is not complete, or not for it.
+func ClientOf(i *v1alpha1.Integration) (*clients.Client, bool) {
+	if claimOf(i) == "" {
+		return nil, false
+	}
+	return grantedTo(i), true
+}
+
+// grantedTo returns the part of a client that the Integration alone decides. All limits come from status.granted. Of spec it believes,
+// without the controllers, what takes away and is meant to work at once: suspend and revokeTokensIssuedBefore. Lists are shared with the
+// informer's object.
+func grantedTo(i *v1alpha1.Integration) *clients.Client {
+	granted := i.Status.Granted
 	c := &clients.Client{
 		ID:        i.Status.ClientID,
 		Namespace: i.Namespace, Name: i.Name, UID: string(i.UID),
@@ -29,7 +56,6 @@ func (x *clientIndex) newClient(r *record) *clients.Client {
 		Opaque:                granted.TokenFormat == v1alpha1.TokenFormatOpaque,
 		TokenLifetime:         granted.Lifetime.Duration,
 		IntrospectedAudiences: granted.IntrospectedAudiences,
-		Users:                 x.users(i.Namespace, i.Name, granted.Users),
 	}
 	for _, before := range []*metav1.Time{i.Spec.RevokeTokensIssuedBefore, i.Status.TokensRevokedBefore} {
 		if before != nil && before.After(c.RevokedBefore) {
@@ -38,14 +64,6 @@ func (x *clientIndex) newClient(r *record) *clients.Client {
 	}
 	if granted.RefreshLifetime != nil {
 		c.RefreshLifetime = granted.RefreshLifetime.Duration
-	}
-	if c.Accepts(clients.MethodClientSecret) {
-		c.SecretHashes = hashesOf(r.credentials, i.UID)
-	}
-	if c.Accepts(clients.MethodPrivateKeyJWT) {
-		if c.AssertionKeys = r.assertionKeys; i.Spec.Credentials.JWKS == nil {
-			c.JWKSURI = i.Spec.Credentials.JWKSURI
-		}
 	}
 	for _, access := range granted.Access {
 		c.Access = append(c.Access, clients.Access{Audience: access.Audience, Scopes: access.Scopes})

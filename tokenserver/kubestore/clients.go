@@ -70,6 +70,16 @@ func (x *clientIndex) client(id string) (*clients.Client, bool) {
 	return c, ok
 }
 
+func (x *clientIndex) integration(name types.NamespacedName) (*v1alpha1.Integration, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r, ok := x.records[name]
+	if !ok || r.integration == nil {
+		return nil, false
+	}
+	return r.integration, true
+}
+
 func (x *clientIndex) len() int {
 	return int(x.count.Load())
 }

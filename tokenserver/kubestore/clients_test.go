@@ -127,7 +127,7 @@ func TestAClientIsWhatStatusGrants(t *testing.T) {
 		ID: i.DerivedClientID(), Namespace: i.Namespace, Name: "app", UID: string(i.UID),
 		// A status from before there was a choice.
 		Methods:          []clients.Method{clients.MethodClientSecret},
-		SecretHashes:     [][sha256.Size]byte{sha256.Sum256([]byte(longSecret("one")))},
+		Secrets:          []clients.Secret{{Hash: sha256.Sum256([]byte(longSecret("one")))}},
 		GrantTypes:       []string{"client_credentials"},
 		Access:           []clients.Access{{Audience: "https://api.example", Scopes: []string{"read", "write"}}},
 		DefaultScopes:    []string{"read"},

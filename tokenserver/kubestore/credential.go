@@ -7,18 +7,20 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 )
 
 // integrationKind is the kind of the owners of credentials Secrets.
 const integrationKind = "Integration"
 
-// A credential is what is kept of one credentials Secret: never the secret, only its digest.
+// A credential is what is kept of one credentials Secret: never the secret, only digests.
 type credential struct {
 	// secret is the name of the Secret, in the Integration's namespace.
 	secret string
@@ -26,6 +28,8 @@ type credential struct {
 	// only when both are known.
 	owner types.UID
 	hash  [sha256.Size]byte
+	// rotation is how far a rotation of the secret has come; nil while no other secret is accepted beside it.
+	rotation *v1alpha1.RotationRecord
 }
 
 // credentialOf returns the credential in a Secret and the Integration that its label names. It returns false for a Secret
@@ -40,20 +44,50 @@ func credentialOf(s *corev1.Secret) (credential, types.NamespacedName, bool) {
 	if utf8.RuneCount(secret) < v1alpha1.MinClientSecretLength {
 		return credential{}, integration, false
 	}
-	return credential{secret: s.Name, owner: owner.UID, hash: sha256.Sum256(secret)}, integration, true
+	return credential{secret: s.Name, owner: owner.UID, hash: sha256.Sum256(secret), rotation: rotationOf(s)}, integration, true
 }
 
-// hashesOf returns the digests of those credentials that belong to the Integration with the given UID, without duplicates and
-// in a fixed order.
-func hashesOf(credentials []credential, owner types.UID) [][sha256.Size]byte {
-	var hashes [][sha256.Size]byte
-	for _, c := range credentials {
-		if c.owner == owner && !slices.Contains(hashes, c.hash) {
-			hashes = append(hashes, c.hash)
+// rotationOf returns the record of a rotation in which more than the Secret's own client secret is accepted, or nil. A damaged record is
+// as good as none: the client secret stays good, and the controllers put the record right.
+func rotationOf(s *corev1.Secret) *v1alpha1.RotationRecord {
+	record, err := v1alpha1.ParseRotationRecord(s.Annotations[v1alpha1.AnnotationRotation])
+	if err != nil || record.Next == nil && record.Previous == nil {
+		return nil
+	}
+	return &record
+}
+
+// secretsOf returns what is accepted by those credentials that belong to the Integration with the given UID, without duplicates and in a
+// fixed order, and when the current secret took the place of the previous one, if there is one. What is current or announced in one
+// Secret is so altogether.
+func secretsOf(credentials []credential, owner types.UID) (secrets []clients.Secret, rotatedAt time.Time) {
+	add := func(s clients.Secret) {
+		if at := slices.IndexFunc(secrets, func(known clients.Secret) bool { return known.Hash == s.Hash }); at < 0 {
+			secrets = append(secrets, s)
+		} else if known := &secrets[at]; known.Previous && s.Until.After(known.Until) {
+			known.Until = s.Until
 		}
 	}
-	slices.SortFunc(hashes, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
-	return hashes
+	for _, c := range credentials {
+		if c.owner != owner {
+			continue
+		}
+		add(clients.Secret{Hash: c.hash})
+		if c.rotation != nil && c.rotation.Next != nil {
+			add(clients.Secret{Hash: c.rotation.Next.Digest})
+		}
+	}
+	for _, c := range credentials {
+		if c.owner != owner || c.rotation == nil || c.rotation.Previous == nil {
+			continue
+		}
+		add(clients.Secret{Hash: c.rotation.Previous.Digest, Previous: true, Until: c.rotation.Previous.Until})
+		if c.rotation.RotatedAt.After(rotatedAt) {
+			rotatedAt = c.rotation.RotatedAt
+		}
+	}
+	slices.SortFunc(secrets, func(a, b clients.Secret) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+	return secrets, rotatedAt
 }
 
 // secretSink returns the side of the index that takes credentials Secrets.

@@ -15,12 +15,18 @@
 // Three parts share that pattern: clientIndex (clients.go, client.go, credential.go, login.go, assertionkeys.go), keyring (keys.go) and
 // servingCertificate (certificate.go). Store (store.go) feeds them and says whether they are complete.
 //
+// # Last use
+//
+// LastUse (lastuse.go) writes into the status of Integrations when their previous client secrets were last used, off the request path.
+// It is what a rotation waits for before it takes the previous secret away.
+//
 // # Sessions
 //
 // Sessions (sessions.go, sessionstore.go) is the sessions.Store that needs nothing installed. It writes to the API server from the
-// request path, and it is the only part that does. What an object says is believed only if its name, its controller and its content
+// request path, and it is the only part that does so. What an object says is believed only if its name, its controller and its content
 // agree (sessionobject.go). Lists and counts come from the informers (owned.go).
 //
-// cmd/manager makes the one Store and the one Sessions and hands them to the handlers and to the Runnable; the cache that feeds them
-// is made with CacheByObject (cache.go).
+// cmd/manager makes the one Store, the one LastUse and the one Sessions and hands them to the handlers and to the Runnable; the cache that
+// feeds them is made with CacheByObject (cache.go). It asks ClientOf (client.go) for the client to make an access token for that goes into
+// a Secret.
 package kubestore

@@ -54,8 +54,21 @@ func credentialsSecret(i *v1alpha1.Integration, name string) *corev1.Secret {
 				*metav1.NewControllerRef(i, v1alpha1.GroupVersion.WithKind("Integration")),
 			},
 		},
-		Data: map[string][]byte{"k": []byte(name + strings.Repeat(".", v1alpha1.MinClientSecretLength))},
+		Data: map[string][]byte{"k": soundSecret(name)},
 	}
+}
+
+// soundSecret returns a client secret that is long enough.
+func soundSecret(word string) []byte {
+	return []byte(word + strings.Repeat(".", v1alpha1.MinClientSecretLength))
+}
+
+// rotated is when the client secrets of these tests were rotated.
+var rotated = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+// rotate puts a record on a credentials Secret.
+func rotate(s *corev1.Secret, r v1alpha1.RotationRecord) {
+	s.Annotations[v1alpha1.AnnotationRotation] = r.Annotation()
 }
 
 // loginSecret returns the Secret of a user whose name is the Secret's.
@@ -91,10 +104,23 @@ func permutations(n int) [][]int {
 func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
 	deriver := grantedIntegration("home", "app", "")
 	claimer := grantedIntegration("away", "app", "home.app")
+	one, two := credentialsSecret(deriver, "one"), credentialsSecret(deriver, "two")
+	rotate(one, v1alpha1.RotationRecord{
+		RotatedAt: rotated, Next: &v1alpha1.AnnouncedSecret{Digest: v1alpha1.DigestOf(soundSecret("next"))},
+		Previous: &v1alpha1.SupersededSecret{Digest: v1alpha1.DigestOf(soundSecret("previous")), Until: rotated.Add(time.Hour)},
+	})
+	rotate(two, v1alpha1.RotationRecord{
+		RotatedAt: rotated.Add(-time.Hour),
+		Previous:  &v1alpha1.SupersededSecret{Digest: v1alpha1.DigestOf(soundSecret("previous")), Until: rotated.Add(time.Minute)},
+	})
+	foreign := credentialsSecret(claimer, "x")
+	rotate(foreign, v1alpha1.RotationRecord{
+		RotatedAt: rotated.Add(time.Hour),
+		Previous:  &v1alpha1.SupersededSecret{Digest: v1alpha1.DigestOf(soundSecret("foreign")), Until: rotated.Add(time.Hour)},
+	})
 	deriver.Status.Granted.Users = []v1alpha1.User{{SecretRef: v1alpha1.SecretReference{Name: "ada"}}}
 	objects := []any{
-		deriver, claimer, credentialsSecret(deriver, "one"), credentialsSecret(deriver, "two"), credentialsSecret(claimer, "x"),
-		loginSecret("home", "ada"),
+		deriver, claimer, one, two, foreign, loginSecret("home", "ada"),
 	}
 	pick := func(x *clientIndex, object any) toolscache.ResourceEventHandler {
 		integrations, secrets := handlers(x)
@@ -114,9 +140,9 @@ func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
 			want = got
 		}
 		diff := cmp.Diff(want, any(got), cmp.Comparer(func(a, b *passwords.Password) bool { return a.Digest() == b.Digest() }))
-		if diff != "" || got.Namespace != "home" || len(got.SecretHashes) != 2 || len(got.Users) != 1 || x.len() != 1 {
+		if diff != "" || got.Namespace != "home" || len(got.Secrets) != 4 || !got.RotatedAt.Equal(rotated) || len(got.Users) != 1 || x.len() != 1 {
 			t.Fatalf("arrival in order %v: client of %s with %d secrets (-want +got):\n%s",
-				arrival, got.Namespace, len(got.SecretHashes), diff)
+				arrival, got.Namespace, len(got.Secrets), diff)
 		}
 		// They go in the same order, half of them unseen while the API server was away.
 		for n, at := range arrival {
@@ -150,8 +176,8 @@ func TestASecretThatChangesItsIntegrationLeavesTheFormer(t *testing.T) {
 	secrets.OnUpdate(before, after)
 	ca, _ := x.client("home.a")
 	cb, _ := x.client("home.b")
-	if len(ca.SecretHashes) != 0 || len(cb.SecretHashes) != 1 {
-		t.Errorf("a accepts %d secrets and b %d, want 0 and 1", len(ca.SecretHashes), len(cb.SecretHashes))
+	if len(ca.Secrets) != 0 || len(cb.Secrets) != 1 {
+		t.Errorf("a accepts %d secrets and b %d, want 0 and 1", len(ca.Secrets), len(cb.Secrets))
 	}
 }
 
@@ -164,8 +190,8 @@ func TestARecreatedIntegrationDoesNotInheritSecrets(t *testing.T) {
 	recreated := former.DeepCopy()
 	recreated.UID, recreated.ResourceVersion = "new", "2"
 	integrations.OnUpdate(former, recreated)
-	if c, _ := x.client("home.app"); c.UID != "new" || len(c.SecretHashes) != 0 {
-		t.Errorf("client %s of UID %s accepts %d secrets, want none of the former Integration's", c.ID, c.UID, len(c.SecretHashes))
+	if c, _ := x.client("home.app"); c.UID != "new" || len(c.Secrets) != 0 {
+		t.Errorf("client %s of UID %s accepts %d secrets, want none of the former Integration's", c.ID, c.UID, len(c.Secrets))
 	}
 }
 
@@ -214,8 +240,8 @@ func TestKeysOfAClientAreParsedWhenSpecChanges(t *testing.T) {
 		t.Errorf("want one line about the damaged key, got:\n%s", log)
 	}
 	c, _ := x.client("home.app")
-	if c.AssertionKeys == nil || len(c.AssertionKeys.Keys) != 0 || len(c.SecretHashes) != 0 {
-		t.Errorf("client has keys %v and %d secrets, want an empty set and none", c.AssertionKeys, len(c.SecretHashes))
+	if c.AssertionKeys == nil || len(c.AssertionKeys.Keys) != 0 || len(c.Secrets) != 0 {
+		t.Errorf("client has keys %v and %d secrets, want an empty set and none", c.AssertionKeys, len(c.Secrets))
 	}
 
 	key, _, err := ed25519.GenerateKey(rand.Reader)
@@ -279,7 +305,7 @@ func TestReadersMeetWholeClientsWhileEventsArrive(t *testing.T) {
 				default:
 				}
 				c, ok := x.client("home.app")
-				if !ok || c.UID != "home-app" || len(c.SecretHashes) > 2 || x.len() != 1 {
+				if !ok || c.UID != "home-app" || len(c.Secrets) > 2 || x.len() != 1 {
 					t.Errorf("met client %+v (found %t) among %d", c, ok, x.len())
 					return
 				}
@@ -307,8 +333,8 @@ func TestReadersMeetWholeClientsWhileEventsArrive(t *testing.T) {
 	writers.Wait()
 	close(stop)
 	readers.Wait()
-	if c, _ := x.client("home.app"); len(c.SecretHashes) != 2 {
-		t.Errorf("in the end the client accepts %d secrets, want 2", len(c.SecretHashes))
+	if c, _ := x.client("home.app"); len(c.Secrets) != 2 {
+		t.Errorf("in the end the client accepts %d secrets, want 2", len(c.Secrets))
 	}
 }
 

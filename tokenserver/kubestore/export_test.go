@@ -16,3 +16,6 @@ func (s *Sessions) Knows(owner sessions.Owner, id string) bool {
 func RevocationName(owner sessions.Owner, kind, tokenID string) string {
 	return revocationName(owner, kind, tokenID).Name
 }
+
+// Remembered returns of how many Integrations uses are remembered.
+func (l *LastUse) Remembered() int { return l.len() }

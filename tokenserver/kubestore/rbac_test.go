@@ -20,10 +20,10 @@ import (
 
 var rbacMarker = regexp.MustCompile(`(?m)^// \+kubebuilder:rbac:groups=([^,]+),resources=([^,]+),verbs=(\S+)$`)
 
-// restricted returns a configuration of a user who may do what the markers in sessions.go say, in all namespaces.
-func restricted(t *testing.T) *rest.Config {
+// restricted returns a configuration of a user who may do what the markers in a file say, in all namespaces.
+func restricted(t *testing.T, file string, wantMarkers int) *rest.Config {
 	t.Helper()
-	source, err := os.ReadFile("sessions.go")
+	source, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +33,8 @@ func restricted(t *testing.T) *rest.Config {
 			APIGroups: []string{marker[1]}, Resources: []string{marker[2]}, Verbs: strings.Split(marker[3], ";"),
 		})
 	}
-	if len(role.Rules) != 2 {
-		t.Fatalf("sessions.go has %d markers, want 2", len(role.Rules))
+	if len(role.Rules) != wantMarkers {
+		t.Fatalf("%s has %d markers, want %d", file, len(role.Rules), wantMarkers)
 	}
 	create(t, role)
 	create(t, &rbacv1.ClusterRoleBinding{
@@ -48,7 +48,7 @@ func restricted(t *testing.T) *rest.Config {
 }
 
 func TestTheMarkersAllowWhatSessionsDo(t *testing.T) {
-	config := restricted(t)
+	config := restricted(t, "sessions.go", 2)
 	r := startReplica(t, config, config)
 	i := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
 	s := createSession(t, r, i)

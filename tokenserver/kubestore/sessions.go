@@ -77,8 +77,9 @@ type Sessions struct {
 
 var _ sessions.Store = (*Sessions)(nil)
 
-// LiveClient returns a client for NewSessions, which knows TokenSessions and TokenRevocations only. It has no cache, asks the API server
-// for nothing but what it is told to, and leaves limiting its rate to the API server's own priority and fairness.
+// LiveClient returns a client for NewSessions and NewLastUse, which knows TokenSessions, TokenRevocations and Integrations only. It has no
+// cache, asks the API server for nothing but what it is told to, and leaves limiting its rate to the API server's own priority and
+// fairness.
 func LiveClient(config *rest.Config) (client.Client, error) {
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
@@ -86,14 +87,14 @@ func LiveClient(config *rest.Config) (client.Client, error) {
 	}
 	// With a mapper of its own the client need not discover what the API server has, which nothing would bound.
 	mapper := meta.NewDefaultRESTMapper(nil)
-	for _, kind := range []string{"TokenSession", "TokenRevocation"} {
+	for _, kind := range []string{"TokenSession", "TokenRevocation", integrationKind} {
 		mapper.Add(v1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}
 	config = rest.CopyConfig(config)
 	config.QPS = -1
 	live, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper})
 	if err != nil {
-		return nil, fmt.Errorf("set up the client for TokenSessions: %w", err)
+		return nil, fmt.Errorf("set up the client that has no cache: %w", err)
 	}
 	return live, nil
 }
@@ -166,10 +167,15 @@ func (s *Sessions) Synced() bool {
 // failed returns the error for a call that failed, which says what was to be done to which object. Nothing that an object is named
 // by, or that the API server says of it, holds a token.
 func failed(verb, kind string, name types.NamespacedName, err error) error {
+	return fmt.Errorf("%s %s %s: %w: %w", verb, kind, name, sessions.ErrUnavailable, withoutURL(err))
+}
+
+// withoutURL returns the error of a call without the URL and its query.
+func withoutURL(err error) error {
 	if transport, ok := errors.AsType[*url.Error](err); ok {
-		err = transport.Err // Without the URL and its query.
+		return transport.Err
 	}
-	return fmt.Errorf("%s %s %s: %w: %w", verb, kind, name, sessions.ErrUnavailable, err)
+	return err
 }
 
 // errNotSynced says that what the informers do not know may exist all the same.

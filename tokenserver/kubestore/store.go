@@ -92,6 +92,12 @@ func (s *Store) Client(id string) (*clients.Client, bool) {
 	return s.clients.client(id)
 }
 
+// Integration returns the Integration of a name as the informer has it; false if it knows none. The value is shared and must not be
+// changed.
+func (s *Store) Integration(name types.NamespacedName) (*v1alpha1.Integration, bool) {
+	return s.clients.integration(name)
+}
+
 // Len returns the number of clients.
 func (s *Store) Len() int {
 	return s.clients.len()

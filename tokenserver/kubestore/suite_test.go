@@ -202,13 +202,13 @@ func secretsOf(store *kubestore.Store, clientID string, words ...string) (accept
 		return nil, -1
 	}
 	for _, word := range words {
-		for _, hash := range c.SecretHashes {
-			if hash == sha256.Sum256([]byte(longSecret(word))) {
+		for _, secret := range c.Secrets {
+			if secret.Hash == sha256.Sum256([]byte(longSecret(word))) {
 				accepted = append(accepted, word)
 			}
 		}
 	}
-	return accepted, len(c.SecretHashes)
+	return accepted, len(c.Secrets)
 }
 
 // eventually waits until get returns want.

@@ -278,7 +278,7 @@ func TestAClientHasEverythingThatStatusGrants(t *testing.T) {
 		}
 		return *c
 	}
-	eventually(t, func() bool { c := get(); return c.Opaque && len(c.SecretHashes) == 1 && len(c.Users) == 3 }, true)
+	eventually(t, func() bool { c := get(); return c.Opaque && len(c.Secrets) == 1 && len(c.Users) == 3 }, true)
 	c := get()
 	if !c.RevokedBefore.Equal(before.Time) || c.RefreshLifetime != time.Hour || c.JWKSURI != "" || c.AssertionKeys != nil ||
 		!slices.Equal(c.Methods, []clients.Method{"ClientSecret"}) || !slices.Equal(c.IntrospectedAudiences, []string{"https://api.example"}) ||
@@ -299,14 +299,14 @@ func TestAClientHasEverythingThatStatusGrants(t *testing.T) {
 	}
 
 	grant(v1alpha1.CredentialMethodPrivateKeyJWT, v1alpha1.CredentialMethodNone)
-	eventually(t, func() bool { c := get(); return c.JWKSURI == "https://client.example/jwks" && len(c.SecretHashes) == 0 }, true)
+	eventually(t, func() bool { c := get(); return c.JWKSURI == "https://client.example/jwks" && len(c.Secrets) == 0 }, true)
 	patchStatus(t, i, func(s *v1alpha1.IntegrationStatus) { s.Granted.RefreshLifetime = nil })
 	eventually(t, func() []string { return get().GrantTypes }, []string{"client_credentials", "password"})
 
 	// No methods are none, and not the client secret as in a status from before there was a choice.
 	grant()
 	eventually(t, func() int { return len(get().Methods) }, 0)
-	if c := get(); c.ID == "" || c.Accepts(clients.MethodClientSecret) || len(c.SecretHashes) != 0 {
+	if c := get(); c.ID == "" || c.Accepts(clients.MethodClientSecret) || len(c.Secrets) != 0 {
 		t.Errorf("without any method: got client %+v", c)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -100,6 +101,8 @@ type AccessToken struct {
 	ID string
 	// Lifetime is how long it is good for.
 	Lifetime time.Duration
+	// IssuedAt and ExpiresAt are its times, in whole seconds.
+	IssuedAt, ExpiresAt time.Time
 }
 
 // A RefreshToken is a refresh token with what its session keeps of it.
@@ -137,6 +140,11 @@ func SubjectOf(c *clients.Client, u *clients.User) string {
 	return c.ID + ":" + u.Name
 }
 
+// IsOpaque reports whether an access token that this server made is encrypted rather than signed. Of any other string it says nothing.
+func IsOpaque(token string) bool {
+	return strings.Count(token, ".") == jweDots
+}
+
 // HashOf returns what is stored of a refresh token.
 func HashOf(token string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(token))
@@ -148,6 +156,7 @@ func (i *Issuer) AccessToken(terms Terms) (AccessToken, error) {
 	c := terms.Client
 	id := newID()
 	now := i.Now().Unix()
+	expires := now + int64(c.TokenLifetime/time.Second)
 	claims := &Claims{
 		Issuer:      i.URL,
 		Subject:     terms.Subject,
@@ -156,7 +165,7 @@ func (i *Issuer) AccessToken(terms Terms) (AccessToken, error) {
 		Scope:       terms.Scope,
 		IssuedAt:    now,
 		NotBefore:   now,
-		ExpiresAt:   now + int64(c.TokenLifetime/time.Second),
+		ExpiresAt:   expires,
 		ID:          id,
 		SessionID:   terms.SessionID,
 		Integration: Integration{Namespace: c.Namespace, Name: c.Name, UID: c.UID},
@@ -174,7 +183,10 @@ func (i *Issuer) AccessToken(terms Terms) (AccessToken, error) {
 	if err != nil {
 		return AccessToken{}, err
 	}
-	return AccessToken{Token: token, ID: id, Lifetime: c.TokenLifetime}, nil
+	return AccessToken{
+		Token: token, ID: id, Lifetime: c.TokenLifetime,
+		IssuedAt: time.Unix(now, 0).UTC(), ExpiresAt: time.Unix(expires, 0).UTC(),
+	}, nil
 }
 
 // RefreshToken returns a new refresh token for a session of the client. It returns ErrNoActiveKey, wrapped, if there is

@@ -82,6 +82,10 @@ func TestAccessToken(t *testing.T) {
 			if got.Lifetime != 90*time.Second {
 				t.Errorf("got the lifetime %s, want that of the client", got.Lifetime)
 			}
+			issued := now.Truncate(time.Second)
+			if !got.IssuedAt.Equal(issued) || !got.ExpiresAt.Equal(issued.Add(90*time.Second)) || IsOpaque(got.Token) {
+				t.Errorf("got a token from %s to %s, opaque %t; want what its claims say", got.IssuedAt, got.ExpiresAt, IsOpaque(got.Token))
+			}
 		})
 	}
 }

@@ -109,7 +109,7 @@ func New(tb testing.TB) *World {
 func newClient(id string, password *passwords.Password) *clients.Client {
 	c := &clients.Client{
 		ID: id, Namespace: id[:4], Name: id[5:], UID: "uid-of-" + id, Methods: []clients.Method{clients.MethodClientSecret},
-		SecretHashes: [][sha256.Size]byte{sha256.Sum256([]byte(Secret))}, SigningAlgorithm: "ES256",
+		Secrets: []clients.Secret{{Hash: sha256.Sum256([]byte(Secret))}}, SigningAlgorithm: "ES256",
 		TokenLifetime: 10 * time.Minute, RefreshLifetime: time.Hour,
 		Users: map[string]*clients.User{
 			Admin:    {Name: Admin, Kind: "Admin", Password: password},
@@ -120,7 +120,7 @@ func newClient(id string, password *passwords.Password) *clients.Client {
 	case Opaque:
 		c.Opaque = true
 	case Public:
-		c.Methods, c.SecretHashes = []clients.Method{clients.MethodNone}, nil
+		c.Methods, c.Secrets = []clients.Method{clients.MethodNone}, nil
 	case Resource:
 		c.IntrospectedAudiences = []string{"https://nobody.example", Audience}
 	}

@@ -1,0 +1,532 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kubestore_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/kubestore"
+)
+
+// rotation is when the client secrets of these tests were rotated.
+var rotation = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+// A fakeClock is set by the test.
+type fakeClock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *fakeClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *fakeClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// A statusSpy notes when statuses were patched, by the clock, and may refuse to.
+type statusSpy struct {
+	client.Client
+	clock  *fakeClock
+	refuse func(name string) error
+
+	mu      sync.Mutex
+	written []time.Time
+	tried   int
+}
+
+func (s *statusSpy) Status() client.SubResourceWriter {
+	return &spiedStatus{SubResourceWriter: s.Client.Status(), spy: s}
+}
+
+type spiedStatus struct {
+	client.SubResourceWriter
+	spy *statusSpy
+}
+
+func (s *spiedStatus) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	err := s.refusal(o.GetName())
+	if err == nil {
+		err = s.SubResourceWriter.Patch(ctx, o, p, opts...)
+	}
+	s.spy.mu.Lock()
+	defer s.spy.mu.Unlock()
+	s.spy.tried++
+	if err == nil {
+		s.spy.written = append(s.spy.written, s.spy.clock.now())
+	}
+	return err
+}
+
+func (s *spiedStatus) refusal(name string) error {
+	if s.spy.refuse == nil {
+		return nil
+	}
+	return s.spy.refuse(name)
+}
+
+func (s *statusSpy) counts() (tried, written int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tried, len(s.written)
+}
+
+// A noter is the LastUse of one replica, with a store of its own.
+type noter struct {
+	*kubestore.LastUse
+	store *kubestore.Store
+	spy   *statusSpy
+	log   *logBuffer
+	// ticks lets Start look again.
+	ticks chan time.Time
+}
+
+// newNoter returns a replica that is synced, and reaches the API server on two ways.
+func newNoter(t *testing.T, clock *fakeClock, informers, live *rest.Config) *noter {
+	t.Helper()
+	byObject, err := kubestore.CacheByObject("operator")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cache.New(informers, cache.Options{Scheme: scheme, ByObject: byObject})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &noter{log: &logBuffer{}, ticks: make(chan time.Time)}
+	if n.store, err = kubestore.New(t.Context(), c, kubestore.Options{OperatorNamespace: "operator"}); err != nil {
+		t.Fatal(err)
+	}
+	start(t, c)
+	NewWithT(t).Eventually(n.store.Synced, deadline, 10*time.Millisecond).Should(BeTrue())
+	direct, err := kubestore.LiveClient(live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.spy = &statusSpy{Client: direct, clock: clock}
+	n.LastUse = kubestore.NewLastUse(n.spy, n.store, kubestore.LastUseOptions{
+		Now: clock.now, Log: n.log.logger(), After: func(time.Duration) <-chan time.Time { return n.ticks },
+	})
+	return n
+}
+
+// newRotated returns an Integration whose client secret was rotated, with the client that a replica makes of it.
+func newRotated(t *testing.T, at *noter) (*v1alpha1.Integration, *clients.Client) {
+	t.Helper()
+	i := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
+	secret := credentials(i, "app", longSecret("new"))
+	secret.Annotations[v1alpha1.AnnotationRotation] = v1alpha1.RotationRecord{
+		RotatedAt: rotation.Add(123 * time.Millisecond),
+		Previous:  &v1alpha1.SupersededSecret{Digest: v1alpha1.DigestOf([]byte(longSecret("old"))), Until: rotation.Add(time.Hour)},
+	}.Annotation()
+	create(t, secret)
+	setRotation(t, i, rotation)
+	var c *clients.Client
+	eventually(t, func() bool {
+		c, _ = at.store.Client(i.Status.ClientID)
+		return c != nil && !c.RotatedAt.IsZero() && sees(at, i)
+	}, true)
+	return i, c
+}
+
+// setRotation writes what the leader writes about a rotation.
+func setRotation(t *testing.T, i *v1alpha1.Integration, at time.Time) {
+	t.Helper()
+	patchStatus(t, i, func(s *v1alpha1.IntegrationStatus) {
+		s.Credentials = &v1alpha1.CredentialsStatus{
+			SecretName: "app", LastRotationTime: &metav1.Time{Time: at},
+			Previous: &v1alpha1.PreviousSecret{ExpiresAt: metav1.NewTime(at.Add(time.Hour))},
+		}
+	})
+}
+
+// sees reports whether a replica's informer has an Integration as it was last written.
+func sees(at *noter, i *v1alpha1.Integration) bool {
+	known, ok := at.store.Integration(client.ObjectKeyFromObject(i))
+	return ok && known.ResourceVersion == i.ResourceVersion
+}
+
+// read reads an Integration anew.
+func read(t *testing.T, i *v1alpha1.Integration) *v1alpha1.Integration {
+	t.Helper()
+	if err := k8sClient.Get(t.Context(), client.ObjectKeyFromObject(i), i); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// lastUsed returns what status says of the last use, or "none".
+func lastUsed(t *testing.T, i *v1alpha1.Integration) string {
+	t.Helper()
+	status := read(t, i).Status.Credentials
+	if status == nil || status.Previous == nil || status.Previous.LastUsedTime == nil {
+		return "none"
+	}
+	return status.Previous.LastUsedTime.UTC().Format(time.TimeOnly)
+}
+
+// wantLastUsed checks what status says of the last use.
+func wantLastUsed(t *testing.T, i *v1alpha1.Integration, want string) {
+	t.Helper()
+	if got := lastUsed(t, i); got != want {
+		t.Errorf("status says that the previous secret was last used at %s, want %s", got, want)
+	}
+}
+
+// run runs a replica's Start, and returns what ends it and waits for that.
+func (n *noter) run(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- n.Start(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Start returns %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// However often the secret is used, and on however many replicas.
+func TestLastUseIsWrittenOnceInThirtySeconds(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	replicas := []*noter{newNoter(t, clock, restConfig, restConfig), newNoter(t, clock, restConfig, restConfig)}
+	i, c := newRotated(t, replicas[0])
+	eventually(t, func() bool { return sees(replicas[1], i) }, true)
+
+	written := func() []time.Time {
+		var all []time.Time
+		for _, r := range replicas {
+			r.spy.mu.Lock()
+			all = append(all, r.spy.written...)
+			r.spy.mu.Unlock()
+		}
+		return all
+	}
+	var times []time.Time
+	for range 1000 {
+		clock.advance(300 * time.Millisecond)
+		var both sync.WaitGroup
+		for _, r := range replicas {
+			both.Go(func() {
+				r.Used(c)
+				r.Flush(t.Context())
+			})
+		}
+		both.Wait()
+		switch now := len(written()); {
+		case now > len(times)+1:
+			t.Fatalf("both replicas have written at %s", clock.now())
+		case now > len(times):
+			times = append(times, clock.now())
+			read(t, i)
+			eventually(t, func() bool { return sees(replicas[0], i) && sees(replicas[1], i) }, true)
+		}
+	}
+	for n := 1; n < len(times); n++ {
+		if gap := times[n].Sub(times[n-1]); gap < 30*time.Second || gap > time.Minute {
+			t.Errorf("write %d came %s after the one before it, want 30 s to a minute", n, gap)
+		}
+	}
+	if len(times) < 5 || len(times) > 11 || !times[0].Before(rotation.Add(61*time.Second)) {
+		t.Errorf("1,000 uses in 300 s were written at %v, want the first at once and 5 to 11 in all", times)
+	}
+	got, err := time.Parse(time.TimeOnly, lastUsed(t, i))
+	if want := times[len(times)-1].Truncate(time.Second).Format(time.TimeOnly); err != nil || got.Format(time.TimeOnly) != want {
+		t.Errorf("status says %s, want %s", got.Format(time.TimeOnly), want)
+	}
+	// The rest of status is as the leader wrote it.
+	if s := i.Status.Credentials; s.SecretName != "app" || !s.LastRotationTime.Time.Equal(rotation) || i.Status.Granted == nil {
+		t.Errorf("status has changed: %+v", i.Status)
+	}
+}
+
+func TestStartWritesTheFirstUseAtOnceAndOthersLater(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	r := newNoter(t, clock, restConfig, restConfig)
+	i, c := newRotated(t, r)
+	stop := r.run(t)
+	r.Used(c)
+	eventually(t, func() string { return lastUsed(t, i) }, "10:01:00")
+	eventually(t, func() bool { return sees(r, i) }, true)
+
+	clock.advance(20 * time.Second)
+	r.Used(c)
+	r.ticks <- clock.now()
+	r.ticks <- clock.now() // Taken once the look before it is over.
+	wantLastUsed(t, i, "10:01:00")
+	clock.advance(11 * time.Second)
+	r.ticks <- clock.now()
+	eventually(t, func() string { return lastUsed(t, i) }, "10:01:20")
+	eventually(t, func() bool { return sees(r, i) }, true)
+
+	// What is left when it ends is written then.
+	clock.advance(31 * time.Second)
+	r.Used(c)
+	stop()
+	wantLastUsed(t, i, "10:02:02")
+}
+
+func TestWhatWasNotUsedIsNotWritten(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	r := newNoter(t, clock, restConfig, restConfig)
+	i, _ := newRotated(t, r)
+	r.run(t)()
+	if tried, _ := r.spy.counts(); tried != 0 {
+		t.Errorf("%d writes, want none", tried)
+	}
+	wantLastUsed(t, i, "none")
+}
+
+// Whatever the informer has not told yet.
+func TestAWriteIsOnlyAboutTheRotationThatWasSeen(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(t *testing.T, i *v1alpha1.Integration)
+		// wantPrevious says that there is a previous secret afterwards.
+		wantPrevious bool
+	}{
+		"there was another rotation": {func(t *testing.T, i *v1alpha1.Integration) {
+			t.Helper()
+			setRotation(t, i, rotation.Add(10*time.Minute))
+		}, true},
+		"the previous secret was retired": {func(t *testing.T, i *v1alpha1.Integration) {
+			t.Helper()
+			patchStatus(t, i, func(s *v1alpha1.IntegrationStatus) { s.Credentials.Previous = nil })
+		}, false},
+		"the status is gone": {func(t *testing.T, i *v1alpha1.Integration) {
+			t.Helper()
+			patchStatus(t, i, func(s *v1alpha1.IntegrationStatus) { *s = v1alpha1.IntegrationStatus{} })
+		}, false},
+		"it is another Integration of the same name": {func(t *testing.T, i *v1alpha1.Integration) {
+			t.Helper()
+			remove(t, i)
+			*i = *newIntegration(t, i.Namespace, i.Name, v1alpha1.IntegrationSpec{})
+			setRotation(t, i, rotation)
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := &fakeClock{at: rotation.Add(time.Minute)}
+			line, informers := throughProxy(t)
+			late, soon := newNoter(t, clock, informers, restConfig), newNoter(t, clock, restConfig, restConfig)
+			i, c := newRotated(t, late)
+			line.hush()
+			tc.change(t, i)
+			eventually(t, func() bool { return sees(soon, i) }, true)
+			for _, r := range []*noter{late, soon} {
+				r.Used(c)
+				r.Flush(t.Context())
+				if _, written := r.spy.counts(); written != 0 {
+					t.Error("the use was written")
+				}
+			}
+			wantLastUsed(t, i, "none")
+			if got := i.Status.Credentials != nil && i.Status.Credentials.Previous != nil; got != tc.wantPrevious {
+				t.Errorf("status has a previous secret: %t, want %t", got, tc.wantPrevious)
+			}
+			if tried, _ := late.spy.counts(); tried != 1 {
+				t.Errorf("the replica that did not know yet tried %d times, want once", tried)
+			}
+			if tried, _ := soon.spy.counts(); tried != 0 {
+				t.Errorf("the replica that knew tried %d times", tried)
+			}
+		})
+	}
+
+	t.Run("the Integration is gone", func(t *testing.T) {
+		clock := &fakeClock{at: rotation.Add(time.Minute)}
+		line, informers := throughProxy(t)
+		r := newNoter(t, clock, informers, restConfig)
+		i, c := newRotated(t, r)
+		line.hush()
+		remove(t, i)
+		r.Used(c)
+		r.Flush(t.Context())
+		if tried, written := r.spy.counts(); tried != 1 || written != 0 || r.Remembered() != 0 {
+			t.Errorf("%d writes of %d, and %d uses are remembered", written, tried, r.Remembered())
+		}
+	})
+}
+
+// The Secret and the status travel in different informers.
+func TestAUseWaitsForTheStatusOfItsRotation(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(11 * time.Minute)}
+	r := newNoter(t, clock, restConfig, restConfig)
+	i, c := newRotated(t, r)
+	former := *c
+	next := *c
+	next.RotatedAt = rotation.Add(10 * time.Minute)
+	r.Used(&former)
+	r.Used(&next)
+	r.Used(&former) // A request that was under way takes nothing away.
+	r.Flush(t.Context())
+	if tried, _ := r.spy.counts(); tried != 0 {
+		t.Errorf("%d writes before the status is about the rotation", tried)
+	}
+	setRotation(t, i, next.RotatedAt)
+	eventually(t, func() bool { return sees(r, i) }, true)
+	clock.advance(time.Second)
+	r.Flush(t.Context())
+	wantLastUsed(t, i, "10:11:00")
+}
+
+func TestUsesAreKeptWhileTheAPIServerIsAway(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	line, live := throughProxy(t)
+	r := newNoter(t, clock, restConfig, live)
+	i, c := newRotated(t, r)
+	line.set(cut)
+	stop := r.run(t)
+	r.Used(c)
+	eventually(t, func() int { tried, _ := r.spy.counts(); return tried }, 1)
+	for range 3 {
+		r.ticks <- clock.now()
+	}
+	if tried, _ := r.spy.counts(); tried != 1 {
+		t.Errorf("it tried %d times at one moment, want a rest after the first", tried)
+	}
+	clock.advance(10 * time.Second)
+	r.Used(c)
+	r.ticks <- clock.now()
+	eventually(t, func() int { tried, _ := r.spy.counts(); return tried }, 2)
+	wantLastUsed(t, i, "none")
+	if log := r.log.String(); strings.Contains(log, "http") || !strings.Contains(log, i.Namespace+"/app") || !strings.Contains(log, "level=WARN") {
+		t.Errorf("want warnings that name the Integration and no URL, got:\n%s", log)
+	}
+	line.set(open)
+	clock.advance(10 * time.Second)
+	r.ticks <- clock.now()
+	eventually(t, func() string { return lastUsed(t, i) }, "10:01:10")
+	eventually(t, func() bool { return sees(r, i) }, true)
+
+	// It ends soon, and without an answer, too.
+	line.set(cut)
+	clock.advance(time.Minute)
+	r.Used(c)
+	stop()
+	wantLastUsed(t, i, "10:01:10")
+	// And what could not be written by then is, once there is an answer.
+	line.set(open)
+	r.Flush(t.Context())
+	wantLastUsed(t, i, "10:02:20")
+}
+
+func TestOneRefusalDoesNotStopOtherUses(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	r := newNoter(t, clock, restConfig, restConfig)
+	refused, refusedClient := newRotated(t, r)
+	i := newIntegration(t, refused.Namespace, "other", v1alpha1.IntegrationSpec{})
+	setRotation(t, i, rotation)
+	eventually(t, func() bool { return sees(r, i) }, true)
+	r.spy.refuse = func(name string) error {
+		if name == "other" {
+			return nil
+		}
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "integrations"}, name, nil)
+	}
+	r.Used(refusedClient)
+	r.Used(&clients.Client{Namespace: i.Namespace, Name: i.Name, UID: string(i.UID), RotatedAt: rotation})
+	r.Flush(t.Context())
+	wantLastUsed(t, i, "10:01:00")
+	wantLastUsed(t, refused, "none")
+	r.spy.refuse = nil
+	clock.advance(10 * time.Second)
+	r.Flush(t.Context())
+	wantLastUsed(t, refused, "10:01:00")
+}
+
+// After an outage every replica has something to write that is long ago.
+func TestReplicasDoNotWriteOldUsesOneAfterTheOther(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	first, second := newNoter(t, clock, restConfig, restConfig), newNoter(t, clock, restConfig, restConfig)
+	i, c := newRotated(t, first)
+	eventually(t, func() bool { return sees(second, i) }, true)
+	for _, r := range []*noter{first, second} {
+		r.spy.refuse = func(name string) error {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "integrations"}, name, nil)
+		}
+		r.Used(c)
+		r.Flush(t.Context())
+		clock.advance(time.Minute)
+	}
+	clock.advance(10 * time.Minute)
+	first.spy.refuse, second.spy.refuse = nil, nil
+	first.Flush(t.Context())
+	wantLastUsed(t, i, "10:01:00")
+	eventually(t, func() bool { return sees(second, i) }, true)
+	second.Flush(t.Context())
+	wantLastUsed(t, i, "10:01:00")
+	clock.advance(30 * time.Second)
+	second.Flush(t.Context())
+	wantLastUsed(t, i, "10:02:00")
+}
+
+func TestUsesThatAreRememberedAreBounded(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	r := newNoter(t, clock, restConfig, restConfig)
+	for n := range 20_000 {
+		r.Used(&clients.Client{Namespace: "nowhere", Name: "app", UID: fmt.Sprint(types.UID("uid-"), n), RotatedAt: rotation})
+	}
+	if got := r.Remembered(); got != 16_384 {
+		t.Errorf("%d uses are remembered, want 16,384", got)
+	}
+	// Of Integrations that there are not there is nothing to say.
+	r.Flush(t.Context())
+	if tried, _ := r.spy.counts(); tried != 0 || r.Remembered() != 0 {
+		t.Errorf("%d writes, and %d uses are remembered", tried, r.Remembered())
+	}
+}
+
+func TestUsesThatAreWrittenAreForgotten(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	r := newNoter(t, clock, restConfig, restConfig)
+	i, c := newRotated(t, r)
+	r.Used(c)
+	r.Flush(t.Context())
+	wantLastUsed(t, i, "10:01:00")
+	clock.advance(31 * time.Second)
+	r.Flush(t.Context())
+	if r.Remembered() != 0 {
+		t.Errorf("%d uses are remembered", r.Remembered())
+	}
+}
+
+func TestTheMarkerAllowsWhatLastUseDoes(t *testing.T) {
+	clock := &fakeClock{at: rotation.Add(time.Minute)}
+	r := newNoter(t, clock, restConfig, restricted(t, "lastuse.go", 1))
+	i, c := newRotated(t, r)
+	r.Used(c)
+	r.Flush(t.Context())
+	wantLastUsed(t, i, "10:01:00")
+}
+
+// A replica that does not lead sees uses, too.
+func TestLastUseRunsOnEveryReplica(t *testing.T) {
+	var r manager.LeaderElectionRunnable = &kubestore.LastUse{}
+	if r.NeedLeaderElection() {
+		t.Error("LastUse would run on the leader only")
+	}
+}
