@@ -5,6 +5,9 @@ package testplane_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,6 +133,77 @@ func TestAuditLogCountsWritesByUserAgent(t *testing.T) {
 	}
 	if len(all) <= len(entries) {
 		t.Errorf("the whole log has %d entries: want more than the %d of one client", len(all), len(entries))
+	}
+}
+
+func TestControllerManagerRunsTheNamedControllersOnly(t *testing.T) {
+	g := NewWithT(t)
+	ctx := t.Context()
+	env := start(t, func(*envtest.Environment) {})
+	stop, err := testplane.StartControllerManager(ctx, env, t.TempDir(), "namespace-controller", "garbage-collector-controller")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	clients := kubernetes.NewForConfigOrDie(env.Config)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "short-lived"}}
+	if _, err := clients.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	owner, err := clients.CoreV1().ConfigMaps("short-lived").Create(ctx, configMap("owner"), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned := configMap("owned")
+	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}}
+	if _, err := clients.CoreV1().ConfigMaps("short-lived").Create(ctx, owned, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := clients.CoreV1().ConfigMaps("short-lived").Delete(ctx, "owner", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	g.Eventually(func() bool {
+		_, err := clients.CoreV1().ConfigMaps("short-lived").Get(ctx, "owned", metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	}, time.Minute, 100*time.Millisecond).Should(BeTrue(), "what a deleted object owned should be collected")
+	if err := clients.CoreV1().Namespaces().Delete(ctx, "short-lived", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	g.Eventually(func() bool {
+		_, err := clients.CoreV1().Namespaces().Get(ctx, "short-lived", metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	}, time.Minute, 100*time.Millisecond).Should(BeTrue(), "a deleted namespace should go")
+	accounts, err := clients.CoreV1().ServiceAccounts("").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(accounts.Items) > 0 {
+		t.Errorf("there are %d service accounts, although nobody asked for their controller", len(accounts.Items))
+	}
+}
+
+func TestAControllerManagerThatCannotStartSaysWhy(t *testing.T) {
+	env := start(t, func(*envtest.Environment) {})
+	_, err := testplane.StartControllerManager(t.Context(), env, t.TempDir(), "no-such-controller")
+	if err == nil || !strings.Contains(err.Error(), "no-such-controller") {
+		t.Errorf("want an error that quotes the log, got: %v", err)
+	}
+}
+
+func TestAMissingControllerManagerSaysHowToGetIt(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "kube-apiserver"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBEBUILDER_ASSETS", dir)
+	_, err := testplane.ControllerManager()
+	if err == nil || !strings.Contains(err.Error(), "make controlplane") || !strings.Contains(err.Error(), "KUBEBUILDER_ASSETS") {
+		t.Errorf("want an error that says how to get it, got: %v", err)
 	}
 }
 
