@@ -29,7 +29,7 @@ import (
 const maxReply = 64 << 10
 
 // newIntegration returns the smallest useful Integration.
-func newIntegration(name string) *v1alpha1.Integration {
+func newIntegration(namespace, name string) *v1alpha1.Integration {
 	return &v1alpha1.Integration{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: v1alpha1.IntegrationSpec{
@@ -55,7 +55,7 @@ func newLogin(ctx context.Context, o options, p *plane, name string) (*login, er
 		Type:       corev1.SecretTypeBasicAuth,
 		StringData: map[string]string{v1alpha1.KeyUsername: l.username, v1alpha1.KeyPassword: l.password},
 	}
-	intg := newIntegration(name)
+	intg := newIntegration(namespace, name)
 	intg.Spec.GrantTypes = []v1alpha1.GrantType{v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken}
 	intg.Spec.Users = []v1alpha1.User{{SecretRef: v1alpha1.SecretReference{Name: user.Name}, Kind: v1alpha1.UserKindCustomer}}
 	for _, object := range []client.Object{user, intg} {

@@ -20,6 +20,9 @@ import (
 const (
 	metricResident = "process_resident_memory_bytes"
 	metricClients  = "integration_operator_token_server_clients"
+	metricPasses   = "controller_runtime_reconcile_total"
+	metricActive   = "controller_runtime_active_workers"
+	metricDepth    = "workqueue_depth"
 )
 
 // A manager is a running one.
@@ -79,18 +82,70 @@ var probing = &http.Client{Timeout: 10 * time.Second}
 
 // metric returns a metric without labels.
 func (m *manager) metric(ctx context.Context, name string) (float64, error) {
+	values, err := m.metrics(ctx, name+" ")
+	if err == nil && len(values) == 0 {
+		err = fmt.Errorf("read the metric %s: there is none", name)
+	}
+	return sum(values), err
+}
+
+// metrics returns the values of all lines that begin so.
+func (m *manager) metrics(ctx context.Context, prefix string) ([]float64, error) {
 	reply, err := get(ctx, "http://"+m.plane.metrics+"/metrics")
 	if err != nil {
-		return 0, errors.Join(err, m.running())
+		return nil, errors.Join(err, m.running())
 	}
 	defer reply.Body.Close() //nolint:errcheck // it was only read
+	var values []float64
 	lines := bufio.NewScanner(reply.Body)
 	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			return strconv.ParseFloat(value, 64)
+		if !strings.HasPrefix(lines.Text(), prefix) {
+			continue
 		}
+		value, err := strconv.ParseFloat(lines.Text()[strings.LastIndexByte(lines.Text(), ' ')+1:], 64)
+		if err != nil {
+			return nil, fmt.Errorf("read the metric %s: %w", prefix, err)
+		}
+		values = append(values, value)
 	}
-	return 0, errors.Join(fmt.Errorf("read the metric %s: there is none", name), lines.Err())
+	return values, lines.Err()
+}
+
+// sum adds values up.
+func sum(values []float64) float64 {
+	total := 0.0
+	for _, value := range values {
+		total += value
+	}
+	return total
+}
+
+// passes returns how many passes over Integrations have ended.
+func (m *manager) passes(ctx context.Context) (float64, error) {
+	values, err := m.metrics(ctx, metricPasses+`{controller="integration"`)
+	return sum(values), err
+}
+
+// awaitPasses waits until so many have ended.
+func (m *manager) awaitPasses(ctx context.Context, o options, want int) error {
+	return poll(ctx, o.patience, 200*time.Millisecond, strconv.Itoa(want)+" passes over Integrations", func() (bool, error) {
+		done, err := m.passes(ctx)
+		return int(done) >= want, err
+	})
+}
+
+// awaitIdle waits until no Integration waits for a pass or has one, for a while. Those that are to be looked at later do not count.
+func (m *manager) awaitIdle(ctx context.Context, o options, idle time.Duration) error {
+	since, before := time.Now(), -1.0
+	return poll(ctx, o.patience, 200*time.Millisecond, "the manager to have nothing to do", func() (bool, error) {
+		depth, err1 := m.metrics(ctx, metricDepth+`{controller="integration"`)
+		active, err2 := m.metrics(ctx, metricActive+`{controller="integration"`)
+		done, err3 := m.passes(ctx)
+		if sum(depth)+sum(active) > 0 || done != before {
+			since, before = time.Now(), done
+		}
+		return time.Since(since) >= idle, errors.Join(err1, err2, err3)
+	})
 }
 
 // awaitClients waits until the token server knows so many clients.

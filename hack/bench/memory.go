@@ -24,7 +24,8 @@ const (
 // listChunk is how many objects are listed at once.
 const listChunk = 500
 
-// measureMemory makes many Integrations and logins, and measures the manager that saw it all and those that are started after it.
+// measureMemory makes many Integrations and then many logins, and measures the manager that saw it all and those that are started after
+// it.
 func measureMemory(ctx context.Context, o options, p *plane, r *report) error {
 	total := o.integrations + o.logins
 	what := fmt.Sprintf("%d Integrations, %d sessions", total, o.logins*o.perLogin)
@@ -32,7 +33,16 @@ func measureMemory(ctx context.Context, o options, p *plane, r *report) error {
 		if err := fill(ctx, o, p, r, m); err != nil {
 			return err
 		}
-		return reportMemory(ctx, o, r, m, what+", all made while it ran")
+		if err := reportMemory(ctx, o, r, m, fmt.Sprintf("%d Integrations, made while it ran", o.integrations)); err != nil {
+			return err
+		}
+		if o.logins == 0 {
+			return nil
+		}
+		if err := logIn(ctx, o, p, r); err != nil {
+			return err
+		}
+		return reportMemory(ctx, o, r, m, what+", made while it ran")
 	})
 	if err != nil {
 		return err
@@ -58,8 +68,8 @@ func measureMemory(ctx context.Context, o options, p *plane, r *report) error {
 }
 
 // withManager runs something beside a manager.
-func withManager(ctx context.Context, o options, p *plane, do func(*manager) error) (err error) {
-	m, err := startManager(ctx, o, p)
+func withManager(ctx context.Context, o options, p *plane, do func(*manager) error, args ...string) (err error) {
+	m, err := startManager(ctx, o, p, args...)
 	if err != nil {
 		return err
 	}
@@ -85,12 +95,12 @@ func reportMemory(ctx context.Context, o options, r *report, m *manager, what st
 	return nil
 }
 
-// fill makes the Integrations and the logins, and returns once everything is there.
+// fill makes the Integrations, and returns once all are Ready.
 func fill(ctx context.Context, o options, p *plane, r *report, m *manager) error {
 	r.say("creating %d Integrations", o.integrations)
 	begin := time.Now()
-	err := each(ctx, o.workers, o.integrations, func(ctx context.Context, i int) error {
-		return p.admin.Create(ctx, newIntegration(fmt.Sprintf("integration-%05d", i)))
+	err := each(ctx, o.concurrency, o.integrations, func(ctx context.Context, i int) error {
+		return p.admin.Create(ctx, newIntegration(namespace, fmt.Sprintf("integration-%05d", i)))
 	})
 	if err != nil {
 		return fmt.Errorf("create Integrations: %w", err)
@@ -99,20 +109,26 @@ func fill(ctx context.Context, o options, p *plane, r *report, m *manager) error
 	if err := m.awaitClients(ctx, o, o.integrations); err != nil {
 		return err
 	}
-	if err := awaitReady(ctx, o, p, o.integrations); err != nil {
+	if err := awaitReady(ctx, o, p, namespace, o.integrations); err != nil {
 		return err
 	}
 	r.say("created after %s, all Ready after %s", created.Round(time.Second/10), time.Since(begin).Round(time.Second/10))
+	return nil
+}
+
+// logIn makes the logins, and returns once every session is there.
+func logIn(ctx context.Context, o options, p *plane, r *report) error {
 	logins := make([]*login, o.logins)
 	for i := range logins {
+		var err error
 		if logins[i], err = newLogin(ctx, o, p, fmt.Sprintf("login-%d", i)); err != nil {
 			return err
 		}
 	}
 	r.say("logging in %d times", o.logins*o.perLogin)
-	begin = time.Now()
+	begin := time.Now()
 	// newLogin has logged in once.
-	err = each(ctx, o.connections, o.logins*max(0, o.perLogin-1), func(ctx context.Context, i int) error {
+	err := each(ctx, o.connections, o.logins*max(0, o.perLogin-1), func(ctx context.Context, i int) error {
 		_, err := logins[i%o.logins].beginPatiently(ctx, o)
 		return err
 	})
@@ -123,8 +139,8 @@ func fill(ctx context.Context, o options, p *plane, r *report, m *manager) error
 	return expectSessions(ctx, p, o.logins*o.perLogin)
 }
 
-// awaitReady waits until so many Integrations are Ready.
-func awaitReady(ctx context.Context, o options, p *plane, want int) error {
+// awaitReady waits until so many Integrations of a namespace are Ready.
+func awaitReady(ctx context.Context, o options, p *plane, namespace string, want int) error {
 	return poll(ctx, o.patience, time.Second, fmt.Sprintf("%d Integrations to be ready", want), func() (bool, error) {
 		ready := 0
 		list := &v1alpha1.IntegrationList{}

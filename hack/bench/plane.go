@@ -42,11 +42,19 @@ type plane struct {
 	token, metrics, health string
 }
 
-// startPlane starts a control plane that keeps its files in dir.
-func startPlane(ctx context.Context, dir string) (p *plane, err error) {
+// auditLogName is the file in a plane's dir where testplane.EnableAudit has the API server log.
+const auditLogName = "audit.log"
+
+// startPlane starts a control plane that keeps its files in dir. Audited, its API server logs every request.
+func startPlane(ctx context.Context, dir string, audited bool) (p *plane, err error) {
 	env, err := testplane.New()
 	if err != nil {
 		return nil, err
+	}
+	if audited {
+		if _, err := testplane.EnableAudit(env, dir); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := env.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the control plane: %w", err), env.Stop())
@@ -71,14 +79,14 @@ func (p *plane) choosePorts(ctx context.Context, addresses ...*string) error {
 	return nil
 }
 
-// install makes the clients and the namespaces, and applies the operator's RBAC.
+// install makes the clients, the namespaces and the default policy, and applies the operator's RBAC.
 func (p *plane) install(ctx context.Context) error {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return fmt.Errorf("register the API types: %w", err)
 	}
 	config := rest.CopyConfig(p.env.Config)
-	config.QPS = -1 // The API server is what is to be kept busy.
+	config.QPS, config.UserAgent = -1, agentBench // The API server is what is to be kept busy.
 	var err error
 	if p.admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("set up a client: %w", err)
@@ -87,6 +95,9 @@ func (p *plane) install(ctx context.Context) error {
 		if err := p.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
 			return fmt.Errorf("create Namespace %s: %w", name, err)
 		}
+	}
+	if err := testplane.ApplyDefaultPolicy(ctx, p.admin); err != nil {
+		return err
 	}
 	kubectl, err := testplane.Kubectl()
 	if err != nil {
