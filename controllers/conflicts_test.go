@@ -84,8 +84,7 @@ func TestALateStatusGrantsNothing(t *testing.T) {
 	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 
 	// A leader that was replaced goes by what it read before, and its write comes late.
-	late := *w.integrations
-	late.Client = staleReader{Client: w.integrations.Client, stale: stale}
+	late := w.with(staleReader{Client: w.integrations.Client, stale: stale})
 	if _, err := late.Reconcile(bounded(t), requestFor(intg)); err != nil {
 		t.Error(err)
 	}

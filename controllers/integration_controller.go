@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -34,8 +35,6 @@ import (
 // +kubebuilder:rbac:groups=integration-operator.io,resources=integrations/status,verbs=patch
 // A Secret with a blocking owner reference needs this where OwnerReferencesPermissionEnforcement is on.
 // +kubebuilder:rbac:groups=integration-operator.io,resources=integrations/finalizers,verbs=update
-// deletionPolicy Retain makes the namespace, by its UID, a second owner of the Secret.
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // Transitions are told as events; series of the same event are patched.
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -50,7 +49,8 @@ var ErrCABundlePending = errors.New("the operator's certificate authority is bei
 type IntegrationReconciler struct {
 	// Client reads from the cache, and sees its own writes.
 	Client client.Client
-	// Live reads from the API server what the cache leaves out: Secrets without the operator's label, and Namespaces.
+	// Live reads from the API server what the cache leaves out: Secrets without the operator's label, what those hold that nobody
+	// controls, and workloads.
 	Live client.Reader
 	// Recorder tells of transitions.
 	Recorder events.EventRecorder
@@ -64,7 +64,12 @@ type IntegrationReconciler struct {
 	CABundleChanged <-chan event.GenericEvent
 	// MaxConcurrent is how many Integrations are worked on at once.
 	MaxConcurrent int
-	Now           func() time.Time
+	// Minter makes the access tokens of spec.secret.accessTokens.
+	Minter TokenMinter
+	Now    func() time.Time
+
+	// announced holds the client secrets that are about to be put in place.
+	announced announcements
 }
 
 // SetupWithManager adds the controller to a manager whose cache has the indexes of IndexFields.
@@ -77,9 +82,10 @@ func (r *IntegrationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.owner),
 			// A Secret that appears is news to nobody: its Integration is reconciled when that appears, and made it.
 			builder.WithPredicates(predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }})).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.loginUsers)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.bringers)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependants)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrent, ReconciliationTimeout: reconcileTimeout})
+	b = r.watchPolicies(b)
 	if r.CABundleChanged != nil {
 		b = b.WatchesRawSource(source.Channel(r.CABundleChanged, handler.EnqueueRequestsFromMapFunc(r.all)))
 	}
@@ -93,17 +99,20 @@ func (r *IntegrationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 // collector takes the Secret, and the token server forgets the client by itself.
 func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	intg := &v1alpha1.Integration{}
-	if err := r.Client.Get(ctx, req.NamespacedName, intg); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !intg.DeletionTimestamp.IsZero() {
+	err := r.Client.Get(ctx, req.NamespacedName, intg)
+	if apierrors.IsNotFound(err) || err == nil && !intg.DeletionTimestamp.IsZero() {
+		r.announced.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("get Integration %s: %w", req, err)
+	}
 
-	s := &scope{intg: intg, now: r.Now()}
+	s := &scope{intg: intg, now: r.Now(), restart: intg.Status.Restart.DeepCopy()}
+	s.lookAgain(s.suspendedUntil())
 	for _, phase := range []phase{
-		r.claimClientID, r.evaluateGrant, r.gatherTrust, r.gatherSecrets, r.reconcileSecret, r.removeFormerSecrets, r.awaitKeys,
-		r.checkUsers,
+		r.gatherPolicies, r.claimClientID, r.evaluateGrant, r.gatherTrust, r.gatherSecrets, r.gatherClientSecret, r.mintAccessTokens,
+		r.reconcileSecret, r.removeFormerSecrets, r.restartWorkloads, r.awaitKeys, r.checkUsers, r.tellProblems, r.checkPermitted,
 	} {
 		if s.err = phase(ctx, s); s.err != nil {
 			break
@@ -115,16 +124,16 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if ctx.Err() != nil {
 		return ctrl.Result{}, errors.Join(s.err, ctx.Err()) // Out of time: says nothing about the Integration.
 	}
+	if apierrors.HasStatusCause(s.err, corev1.NamespaceTerminatingCause) {
+		return ctrl.Result{}, nil // The Integration goes with its namespace.
+	}
 	if lostRace(s.err) {
-		return outcomeOf(s.err)
+		return outcomeWithin(s.err, s.untilAgain())
 	}
 	if err := r.patchStatus(ctx, s); err != nil {
-		return outcomeOf(err)
+		return outcomeWithin(err, s.untilAgain())
 	}
-	if wait := s.suspendedUntil().Sub(s.now); s.err == nil && wait > 0 {
-		return ctrl.Result{RequeueAfter: wait}, nil
-	}
-	return outcomeOf(s.err)
+	return outcomeWithin(s.err, s.untilAgain())
 }
 
 // patchStatus writes the status that follows from the facts, unless it is already there, and tells of transitions. The write carries
@@ -146,8 +155,8 @@ func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope) error
 	return nil
 }
 
-// rivals maps an Integration that appeared or went to the one of the others that comes first for its client ID: the one that loses
-// it or gets it. All others have lost before and after.
+// rivals maps an Integration that appeared or went to the one of the others that comes first for its client ID, of those whose claim
+// counts: the one that loses it or gets it. All others have lost before and after.
 func (r *IntegrationReconciler) rivals(ctx context.Context, obj client.Object) []ctrl.Request {
 	intg, ok := obj.(*v1alpha1.Integration)
 	if !ok {
@@ -160,7 +169,15 @@ func (r *IntegrationReconciler) rivals(ctx context.Context, obj client.Object) [
 	}
 	var first *v1alpha1.Integration
 	for i := range others {
-		if other := &others[i]; other.UID != intg.UID && (first == nil || other.PrecedesForClientID(first)) {
+		other := &others[i]
+		if other.UID == intg.UID || first != nil && !other.PrecedesForClientID(first) {
+			continue
+		}
+		counts, err := r.mayOwnClientID(ctx, other)
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "cannot tell whether a claim to a client ID counts")
+		}
+		if counts || err != nil {
 			first = other
 		}
 	}
@@ -186,8 +203,8 @@ func (r *IntegrationReconciler) owner(_ context.Context, obj client.Object) []ct
 	return requests
 }
 
-// loginUsers maps a Secret to the Integrations that name it in spec.users, also when it appears, and whatever its label says.
-func (r *IntegrationReconciler) loginUsers(ctx context.Context, obj client.Object) []ctrl.Request {
+// bringers maps a Secret to the Integrations that name it in spec.users or as clientSecretRef, also when it appears, and whatever its label says.
+func (r *IntegrationReconciler) bringers(ctx context.Context, obj client.Object) []ctrl.Request {
 	return r.requests(ctx, client.MatchingFields{indexUserSecret: userSecretKey(obj.GetNamespace(), obj.GetName())})
 }
 

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ const (
 	readBackInterval = 5 * time.Millisecond
 	// readBackTimeout bounds that, so that workers do not all wait for a watch that is broken.
 	readBackTimeout = 5 * time.Second
+	// minAgain is how soon an Integration is looked at again at the earliest, where that would be now.
+	minAgain = 100 * time.Millisecond
 	// pendingRetry is the safety net behind the watches that tell when something pending has come.
 	pendingRetry = 30 * time.Second
 )
@@ -46,51 +49,64 @@ type scope struct {
 
 	// clientID is the wanted client ID once it is certain that the Integration owns it.
 	clientID string
-	// granted is what the Integration may have.
+	// policies are those for the Integration's namespace, by name.
+	policies []*v1alpha1.IntegrationPolicy
+	// permit is what they make of spec, and granted what the Integration may have by it.
+	permit  permit.Result
 	granted *v1alpha1.Granted
 	// values is what its Secret should hold.
 	values credentials.Values
 	// existing is the Secret of the wanted name, former the owned ones of other names.
 	existing *corev1.Secret
 	former   []*corev1.Secret
-	// secretReady says that the Secret is there and as it should be.
+	// brought is the client secret that spec.credentials.clientSecretRef brings; nil if there is none, or none to use.
+	brought []byte
+	// clientSecretProblem is why the client secret that spec brings cannot be used; nil if it can. One that came before goes on.
+	clientSecretProblem error
+	// accessTokens are the access tokens in the Secret, by key.
+	accessTokens []v1alpha1.AccessTokenStatus
+	// shapeProblem is why a part of what spec.secret asks for cannot be had; nil if all can. The rest of the Secret is as it should be.
+	shapeProblem error
+	// rotationProblem is why the client secret is not rotated by the clock; nil if it is.
+	rotationProblem error
+	// secretReady says that the Secret is there and as it should be, or as far as it can be.
 	secretReady bool
 	// readyKeys are the algorithms that the Integration's tokens need for which an active key exists.
 	readyKeys []v1alpha1.SigningAlgorithm
+	// rotatedAt is when the client secret in the Secret took the place of another; zero if it is the first one.
+	rotatedAt time.Time
+	// nextRotation is when the client secret is to be rotated next; zero for never.
+	nextRotation time.Time
+	// restart is how far the restarts after that have come; nil before the first one.
+	restart *v1alpha1.RestartStatus
+	// restartProblem is why workloads cannot be restarted; nil if they can. The client gets tokens all the same.
+	restartProblem *terminalError
+	// again is when to look again, whatever else happens; zero for never.
+	again time.Time
 	// usersMissing says that the Secret of a user is missing or cannot be used.
 	usersMissing bool
 	// err is how the phases ended.
 	err error
 }
 
-// claimClientID decides whether the Integration owns the client ID that it wants.
-func (r *IntegrationReconciler) claimClientID(ctx context.Context, s *scope) error {
-	wanted := s.intg.WantedClientID()
-	if s.intg.ReservedClientID() {
-		return &terminalError{reason: v1alpha1.ReasonClientIDConflict, message: fmt.Sprintf(
-			"client ID %s has the form <namespace>.<name>, which is kept for Integrations of the namespace before its first dot: "+
-				"make a new Integration without spec.clientID, or with one that has a - in place of that dot", wanted)}
+// lookAgain has the Integration looked at again at a time, or earlier; zero is never.
+func (s *scope) lookAgain(at time.Time) {
+	if !at.IsZero() && (s.again.IsZero() || at.Before(s.again)) {
+		s.again = at
 	}
-	rivals, err := r.list(ctx, client.MatchingFields{indexClientID: wanted})
-	if err != nil {
-		return err
-	}
-	for i := range rivals {
-		rival := &rivals[i]
-		if rival.UID != s.intg.UID && rival.PrecedesForClientID(s.intg) {
-			// The rival's namespace is not named: who can write here may not be allowed to look there.
-			return &terminalError{reason: v1alpha1.ReasonClientIDConflict, message: fmt.Sprintf(
-				"client ID %s belongs to another Integration: make a new Integration with another spec.clientID, or without one", wanted)}
-		}
-	}
-	s.clientID = wanted
-	return nil
 }
 
-// evaluateGrant decides what the Integration may have of what it asks for.
-func (r *IntegrationReconciler) evaluateGrant(_ context.Context, s *scope) error {
-	s.granted = permit.Grant(s.intg, r.Issuer)
-	return nil
+// untilAgain returns in how long to look again; zero for never.
+func (s *scope) untilAgain() time.Duration {
+	if s.again.IsZero() {
+		return 0
+	}
+	return max(s.again.Sub(s.now), minAgain)
+}
+
+// tellProblems ends a pass that left something as it was and did all else. It comes late, so that the rest works.
+func (r *IntegrationReconciler) tellProblems(_ context.Context, s *scope) error {
+	return cmp.Or(s.clientSecretProblem, s.shapeProblem, s.rotationProblem)
 }
 
 // gatherTrust finds out what else the Secret holds: CA certificates, endpoints, and who keeps it.
@@ -106,9 +122,12 @@ func (r *IntegrationReconciler) gatherTrust(ctx context.Context, s *scope) error
 	if s.intg.Spec.Secret.DeletionPolicy != v1alpha1.DeletionPolicyRetain {
 		return nil
 	}
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := r.Live.Get(ctx, client.ObjectKey{Name: s.intg.Namespace}, namespace); err != nil {
+	key, namespace := client.ObjectKey{Name: s.intg.Namespace}, namespaceMetadata()
+	err = r.Client.Get(ctx, key, namespace, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		err = r.Live.Get(ctx, key, namespace)
+	}
+	if err != nil {
 		return fmt.Errorf("get Namespace %s, which is to keep the Secret: %w", s.intg.Namespace, err)
 	}
 	s.values.KeepUntil = &metav1.OwnerReference{APIVersion: "v1", Kind: "Namespace", Name: namespace.Name, UID: namespace.UID}
@@ -125,6 +144,14 @@ func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) err
 	}
 	secret := &corev1.Secret{}
 	switch err := r.Client.Get(ctx, wanted, secret); {
+	case err == nil && adoptable(secret, s.intg) || err == nil && credentials.Owned(secret, s.intg) && credentials.Partial(secret):
+		// The cache leaves out what a Secret holds that nobody controls, or that has become too large.
+		live := &corev1.Secret{}
+		if err := r.Live.Get(ctx, wanted, live); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("get Secret %s: %w", wanted, err)
+		} else if err == nil {
+			s.existing = live
+		}
 	case err == nil:
 		s.existing = secret
 	case !apierrors.IsNotFound(err):
@@ -138,25 +165,21 @@ func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) err
 	}
 	for i := range labelled.Items {
 		// A user's Secret may be the Integration's as well, so that it goes with it; it is none of the operator's making.
-		if former := &labelled.Items[i]; former.Name != wanted.Name && former.Type == v1alpha1.SecretTypeCredentials &&
-			credentials.Owned(former, s.intg) {
+		if former := &labelled.Items[i]; former.Name != wanted.Name && credentials.Generated(former, s.intg) {
 			s.former = append(s.former, former)
 		}
 	}
 	return nil
 }
 
-// reconcileSecret makes the Secret what it should be.
+// adoptable reports whether a Secret may be one to take over, by its label and its lack of a controller.
+func adoptable(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
+	return metav1.GetControllerOf(secret) == nil && secret.Labels[v1alpha1.LabelIntegration] == intg.Name
+}
+
+// reconcileSecret makes the Secret what it should be, with one step of a rotation if that is due.
 func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) error {
-	input := credentials.Input{
-		Integration: s.intg, Existing: s.existing, Values: s.values,
-		Established: s.intg.Status.Credentials != nil && hadClientSecret(s.intg.Status.Granted),
-		SpecChanged: s.intg.Status.ObservedGeneration != s.intg.Generation,
-	}
-	if len(s.former) > 0 {
-		input.Former = s.former[0]
-	}
-	decision := credentials.Decide(input)
+	plan, decision := r.decideSecret(s)
 	err := r.apply(ctx, decision, s.existing)
 	hidden := apierrors.IsAlreadyExists(err)
 	if hidden {
@@ -165,8 +188,7 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(decision.Secret), s.existing); err != nil {
 			return fmt.Errorf("get Secret %s/%s: %w", s.intg.Namespace, s.intg.SecretName(), err)
 		}
-		input.Existing = s.existing
-		decision = credentials.Decide(input)
+		plan, decision = r.decideSecret(s)
 		err = r.apply(ctx, decision, s.existing)
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
@@ -184,6 +206,15 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 		}
 		r.Recorder.Eventf(s.intg, nil, kind, decision.Reason, "RestoreSecret", "%s", decision.Message)
 	}
+	if decision.Action == credentials.Create || decision.Action == credentials.Replace {
+		plan = plan.since(decision.Secret.CreationTimestamp.Time)
+	}
+	r.finishPlan(s, plan)
+	if decision.Problem != nil {
+		s.shapeProblem = cmp.Or(s.shapeProblem, error(&terminalError{
+			reason: v1alpha1.ReasonTemplateInvalid, message: decision.Problem.Error(),
+		}))
+	}
 	if hidden || decision.Action != credentials.None {
 		if err := r.readBack(ctx, client.ObjectKeyFromObject(decision.Secret)); err != nil {
 			return err
@@ -191,6 +222,21 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 	}
 	s.secretReady = true
 	return nil
+}
+
+// decideSecret decides what has to be done about the Secret that is there, and about the rotation of the client secret in it.
+func (r *IntegrationReconciler) decideSecret(s *scope) (rotationPlan, credentials.Decision) {
+	input := credentials.Input{
+		Integration: s.intg, Existing: s.existing, Values: s.values,
+		Established: s.intg.Status.Credentials != nil && hadClientSecret(s.intg.Status.Granted),
+		SpecChanged: s.intg.Status.ObservedGeneration != s.intg.Generation,
+	}
+	if len(s.former) > 0 {
+		input.Former = s.former[0]
+	}
+	plan := r.planRotation(s, input)
+	input.Values.Record, input.Replacement = plan.decision.Record, plan.replacement
+	return plan, credentials.Decide(input)
 }
 
 // readBack waits until the cache shows a Secret just written. Ready is not said before this process has seen the Secret by its watch,

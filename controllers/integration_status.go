@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -29,12 +30,16 @@ func statusOf(s *scope) v1alpha1.IntegrationStatus {
 		status.Endpoints = s.values.Endpoints
 	}
 	if s.secretReady {
-		status.Credentials = &v1alpha1.CredentialsStatus{SecretName: s.intg.SecretName()}
+		status.Credentials = credentialsStatus(s)
+		status.Binding = &v1alpha1.Binding{Name: s.intg.SecretName()}
+		status.AccessTokens = s.accessTokens
 	}
+	status.Restart = s.restart
 	switch {
 	case s.clientID != "":
 		status.ClientID = s.clientID
-	case failure(s.err).reason == v1alpha1.ReasonClientIDConflict:
+	case failure(s.err).terminal:
+		// Another Integration has the client ID, or no policy allows it: what was granted to this one was granted to that ID.
 		status.ClientID, status.Granted = "", nil
 	}
 	status.Granted = grantedNow(s, status.Granted)
@@ -137,19 +142,41 @@ func conditionsOf(s *scope) []metav1.Condition {
 	case s.err != nil:
 		reconciling = condition(v1alpha1.ConditionReconciling, true, f.reason, f.message)
 	}
-
-	credentialsReady := condition(v1alpha1.ConditionCredentialsReady, false, f.reason, f.message)
-	if s.secretReady && !s.usersMissing {
-		message := fmt.Sprintf("Secret %s holds the credentials", s.intg.SecretName())
-		if !credentials.UsesClientSecret(s.intg) {
-			message = fmt.Sprintf("Secret %s holds the client ID, and no client secret as the client uses none", s.intg.SecretName())
-		}
-		if s.values.KeepUntil != nil {
-			message += "; it stays when the Integration is deleted, as spec.secret.deletionPolicy is Retain"
-		}
-		credentialsReady = condition(v1alpha1.ConditionCredentialsReady, true, v1alpha1.ReasonSecretReady, message)
+	if s.restartProblem != nil && s.err == nil {
+		stalled = condition(v1alpha1.ConditionStalled, true, s.restartProblem.reason, s.restartProblem.message)
 	}
-	return []metav1.Condition{ready, reconciling, stalled, credentialsReady}
+
+	return []metav1.Condition{ready, reconciling, stalled, permittedOf(s), credentialsReadyOf(s)}
+}
+
+// permittedOf returns the condition Permitted.
+func permittedOf(s *scope) metav1.Condition {
+	if s.permit.Reason == "" {
+		// The pass did not get so far as to ask the policies.
+		f := failure(s.err)
+		return condition(v1alpha1.ConditionPermitted, false, f.reason, f.message)
+	}
+	return condition(v1alpha1.ConditionPermitted, s.permit.Reason == v1alpha1.ReasonPermitted, s.permit.Reason, s.permit.Message)
+}
+
+// credentialsReadyOf returns the condition CredentialsReady.
+func credentialsReadyOf(s *scope) metav1.Condition {
+	if problem := cmp.Or(s.clientSecretProblem, s.shapeProblem); s.secretReady && problem != nil {
+		f := failure(problem)
+		return condition(v1alpha1.ConditionCredentialsReady, false, f.reason, f.message)
+	}
+	if !s.secretReady || s.usersMissing {
+		f := failure(s.err)
+		return condition(v1alpha1.ConditionCredentialsReady, false, f.reason, f.message)
+	}
+	message := fmt.Sprintf("Secret %s holds the credentials", s.intg.SecretName())
+	if !credentials.UsesClientSecret(s.intg) {
+		message = fmt.Sprintf("Secret %s holds the client ID, and no client secret as the client uses none", s.intg.SecretName())
+	}
+	if s.values.KeepUntil != nil {
+		message += "; it stays when the Integration is deleted, as spec.secret.deletionPolicy is Retain"
+	}
+	return condition(v1alpha1.ConditionCredentialsReady, true, v1alpha1.ReasonSecretReady, message)
 }
 
 // A failureReason is how the error of a phase reads in a condition.

@@ -87,6 +87,7 @@ func TestMinimalIntegration(t *testing.T) {
 			CredentialMethods: []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodClientSecret},
 		},
 		Credentials: &v1alpha1.CredentialsStatus{SecretName: "order-sync"},
+		Binding:     &v1alpha1.Binding{Name: "order-sync"},
 	}
 	if diff := cmp.Diff(wantStatus, status); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

@@ -38,23 +38,34 @@ func lostRace(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
 }
 
-// outcomeOf maps how the phases ended to what controller-runtime does next. Every other error is transient: it is returned, and
-// tried again with a growing delay.
-func outcomeOf(err error) (ctrl.Result, error) {
+// outcomeOf maps how a pass ended that has nothing to come back for by the clock.
+func outcomeOf(err error) (ctrl.Result, error) { return outcomeWithin(err, 0) }
+
+// outcomeWithin maps how the phases ended to what controller-runtime does next. Every other error is transient: it is returned, and
+// tried again with a growing delay. again is in how long to look again in any case; zero for never.
+func outcomeWithin(err error, again time.Duration) (ctrl.Result, error) {
 	var waiting *waitingError
 	var terminal *terminalError
 	switch {
 	case err == nil:
-		return ctrl.Result{}, nil
+		return ctrl.Result{RequeueAfter: again}, nil
 	case lostRace(err):
 		return ctrl.Result{RequeueAfter: raceRetry}, nil
 	case errors.As(err, &waiting):
-		return ctrl.Result{RequeueAfter: waiting.retryAfter}, nil
-	case errors.As(err, &terminal) && terminal.retryAfter > 0:
-		return ctrl.Result{RequeueAfter: terminal.retryAfter}, nil
+		return ctrl.Result{RequeueAfter: sooner(waiting.retryAfter, again)}, nil
+	case errors.As(err, &terminal) && (terminal.retryAfter > 0 || again > 0):
+		return ctrl.Result{RequeueAfter: sooner(terminal.retryAfter, again)}, nil
 	case errors.As(err, &terminal):
 		return ctrl.Result{}, reconcile.TerminalError(err)
 	default:
 		return ctrl.Result{}, err
 	}
+}
+
+// sooner returns the shorter of two delays, of which zero is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }

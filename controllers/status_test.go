@@ -22,43 +22,52 @@ import (
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/controllers/internal/credentials"
+	"github.com/integration-operator/integration-operator/controllers/internal/permit"
 )
 
 // documentedReasons is what conditions.go says of each condition, by its status.
 var documentedReasons = map[string]map[metav1.ConditionStatus][]string{
 	v1alpha1.ConditionReady: {
-		metav1.ConditionTrue: {v1alpha1.ReasonReady},
-		metav1.ConditionFalse: {
-			v1alpha1.ReasonSuspended, v1alpha1.ReasonClientIDConflict, v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretRejected,
-			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSigningKeyPending, v1alpha1.ReasonSecretPending,
-			v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretNotConsented, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonDuplicateUser,
-			v1alpha1.ReasonReconcileError,
-		},
+		metav1.ConditionTrue:  {v1alpha1.ReasonReady},
+		metav1.ConditionFalse: slices.Concat([]string{v1alpha1.ReasonSuspended}, pendingReasons, stuckReasons),
 	},
 	v1alpha1.ConditionReconciling: {
-		metav1.ConditionTrue: {
-			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSigningKeyPending, v1alpha1.ReasonSecretPending,
-			v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonReconcileError,
-		},
+		metav1.ConditionTrue:  pendingReasons,
 		metav1.ConditionFalse: {v1alpha1.ReasonIdle},
 	},
 	v1alpha1.ConditionStalled: {
-		metav1.ConditionTrue: {
-			v1alpha1.ReasonClientIDConflict, v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretRejected,
-			v1alpha1.ReasonSecretNotConsented, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonDuplicateUser,
-		},
+		metav1.ConditionTrue:  append(stuckReasons, softReasons...),
 		metav1.ConditionFalse: {v1alpha1.ReasonIdle},
+	},
+	v1alpha1.ConditionPermitted: {
+		metav1.ConditionTrue:  {v1alpha1.ReasonPermitted},
+		metav1.ConditionFalse: {v1alpha1.ReasonNoPolicy, v1alpha1.ReasonNotPermitted, v1alpha1.ReasonReconcileError},
 	},
 	v1alpha1.ConditionCredentialsReady: {
 		metav1.ConditionTrue: {v1alpha1.ReasonSecretReady},
 		metav1.ConditionFalse: {
+			v1alpha1.ReasonNoPolicy, v1alpha1.ReasonNotPermitted,
 			v1alpha1.ReasonClientIDConflict, v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretRejected,
 			v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSecretPending,
 			v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretNotConsented, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonDuplicateUser,
-			v1alpha1.ReasonReconcileError,
+			v1alpha1.ReasonClientSecretTooWeak, v1alpha1.ReasonTemplateInvalid, v1alpha1.ReasonReconcileError,
 		},
 	},
 }
+
+var (
+	pendingReasons = []string{
+		v1alpha1.ReasonCertificateAuthorityPending, v1alpha1.ReasonSigningKeyPending, v1alpha1.ReasonSecretPending,
+		v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonReconcileError,
+	}
+	stuckReasons = []string{
+		v1alpha1.ReasonNoPolicy, v1alpha1.ReasonNotPermitted, v1alpha1.ReasonClientIDConflict, v1alpha1.ReasonSecretConflict,
+		v1alpha1.ReasonSecretRejected, v1alpha1.ReasonSecretNotConsented, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonClientSecretTooWeak,
+		v1alpha1.ReasonRotationInvalid, v1alpha1.ReasonTemplateInvalid, v1alpha1.ReasonDuplicateUser,
+	}
+	// softReasons leave the client Ready.
+	softReasons = []string{v1alpha1.ReasonNothingToRestart, v1alpha1.ReasonRestartForbidden}
+)
 
 // brokenInvariants returns what the status of an Integration must never be once its generation was looked at.
 func brokenInvariants(intg *v1alpha1.Integration) error {
@@ -91,8 +100,9 @@ func brokenInvariants(intg *v1alpha1.Integration) error {
 	isTrue := func(conditionType string) bool {
 		return meta.IsStatusConditionTrue(intg.Status.Conditions, conditionType)
 	}
+	stalled := meta.FindStatusCondition(intg.Status.Conditions, v1alpha1.ConditionStalled)
 	if isTrue(v1alpha1.ConditionReady) {
-		if isTrue(v1alpha1.ConditionStalled) || isTrue(v1alpha1.ConditionReconciling) || !isTrue(v1alpha1.ConditionCredentialsReady) {
+		if isTrue(v1alpha1.ConditionStalled) && !slices.Contains(softReasons, stalled.Reason) || isTrue(v1alpha1.ConditionReconciling) || !isTrue(v1alpha1.ConditionCredentialsReady) {
 			broken("is Ready and something is in the way: %+v", intg.Status.Conditions)
 		}
 		if intg.Status.ClientID == "" || intg.Status.Granted == nil || intg.Status.Credentials == nil || intg.Status.Endpoints == nil {
@@ -112,10 +122,10 @@ func brokenInvariants(intg *v1alpha1.Integration) error {
 	}
 	wantKstatus := kstatusInProgress
 	switch {
-	case isTrue(v1alpha1.ConditionReady):
-		wantKstatus = kstatusCurrent
 	case isTrue(v1alpha1.ConditionStalled):
 		wantKstatus = kstatusFailed
+	case isTrue(v1alpha1.ConditionReady):
+		wantKstatus = kstatusCurrent
 	}
 	if got := kstatusOf(intg); got != wantKstatus {
 		broken("kstatus reads %s, want %s", got, wantKstatus)
@@ -164,12 +174,22 @@ var passErrors = map[string]struct {
 	"failed to remove former":  {err: errors.New("broken"), wantReason: v1alpha1.ReasonReconcileError, phases: 4},
 	"key pending":              {err: &waitingError{reason: v1alpha1.ReasonSigningKeyPending, message: "m"}, wantReason: v1alpha1.ReasonSigningKeyPending, phases: 4},
 	"user missing":             {err: &waitingError{reason: v1alpha1.ReasonSecretNotFound, message: "m"}, wantReason: v1alpha1.ReasonSecretNotFound, phases: 5},
+	"no policy, no Secret":     {err: &terminalError{reason: v1alpha1.ReasonNoPolicy, message: "m"}, wantReason: v1alpha1.ReasonNoPolicy, terminal: true, phases: 2},
+	"not all permitted":        {err: &terminalError{reason: v1alpha1.ReasonNotPermitted, message: "m"}, wantReason: v1alpha1.ReasonNotPermitted, terminal: true, phases: 6},
+	"schedule invalid":         {err: &terminalError{reason: v1alpha1.ReasonRotationInvalid, message: "m"}, wantReason: v1alpha1.ReasonRotationInvalid, terminal: true, phases: 6},
+	"brought secret weak":      {err: &terminalError{reason: v1alpha1.ReasonClientSecretTooWeak, message: "m"}, wantReason: v1alpha1.ReasonClientSecretTooWeak, terminal: true, phases: 6},
 	"user not consented":       {err: &terminalError{reason: v1alpha1.ReasonSecretNotConsented, message: "m"}, wantReason: v1alpha1.ReasonSecretNotConsented, terminal: true, phases: 5},
 }
 
 // testScope returns what a pass knows after a number of phases.
 func testScope(intg *v1alpha1.Integration, err error, phases int) *scope {
-	s := &scope{intg: intg, err: err}
+	s := &scope{intg: intg, err: err, permit: permit.Result{Reason: v1alpha1.ReasonPermitted, Message: "m"}}
+	switch reason := failure(err).reason; reason {
+	case v1alpha1.ReasonNoPolicy, v1alpha1.ReasonNotPermitted:
+		s.permit.Reason = reason
+	case v1alpha1.ReasonClientSecretTooWeak:
+		s.clientSecretProblem = err
+	}
 	if phases >= 1 {
 		s.clientID = "ns.name"
 	}
@@ -259,6 +279,7 @@ func TestOutcomeOf(t *testing.T) {
 	tests := []struct {
 		name         string
 		err          error
+		again        time.Duration
 		want         ctrl.Result
 		wantErr      error
 		wantTerminal bool
@@ -276,12 +297,25 @@ func TestOutcomeOf(t *testing.T) {
 			name: "What nobody would tell of is looked at again.", err: &terminalError{message: "m", retryAfter: time.Minute},
 			want: ctrl.Result{RequeueAfter: time.Minute},
 		},
+		{name: "Success may have a next time.", again: time.Hour, want: ctrl.Result{RequeueAfter: time.Hour}},
+		{
+			name: "What is stuck is looked at when something is due.", err: terminal, again: time.Hour,
+			want: ctrl.Result{RequeueAfter: time.Hour},
+		},
+		{
+			name: "The earlier of two times counts.", err: &terminalError{message: "m", retryAfter: time.Minute}, again: time.Second,
+			want: ctrl.Result{RequeueAfter: time.Second},
+		},
+		{
+			name: "The earlier of two times counts for what comes by itself.", err: &waitingError{message: "m", retryAfter: time.Second},
+			again: time.Minute, want: ctrl.Result{RequeueAfter: time.Second},
+		},
 		{name: "What is stuck is not tried again.", err: terminal, wantErr: terminal, wantTerminal: true},
 		{name: "Anything else is tried again with a growing delay.", err: transient, wantErr: transient},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := outcomeOf(tt.err)
+			got, err := outcomeWithin(tt.err, tt.again)
 			if got != tt.want || !errors.Is(err, tt.wantErr) {
 				t.Errorf("want %+v and error %v, got %+v and %v", tt.want, tt.wantErr, got, err)
 			}

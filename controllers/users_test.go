@@ -366,7 +366,7 @@ func TestAUsersSecretConcernsThoseThatNameIt(t *testing.T) {
 	var names []string
 	NewWithT(t).Eventually(func() error {
 		names = nil
-		for _, request := range w.integrations.loginUsers(t.Context(), loginSecret(w.namespace, "anna", "")) {
+		for _, request := range w.integrations.bringers(t.Context(), loginSecret(w.namespace, "anna", "")) {
 			names = append(names, request.String())
 		}
 		if len(names) < 2 {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,8 +47,23 @@ const (
 type world struct {
 	// namespace and elsewhere hold Integrations; operatorNamespace holds keys and certificates.
 	namespace, elsewhere, operatorNamespace string
+	// clock is the time of the Integration controller; it goes on from one term to the next.
+	clock *movableClock
+	// minter makes access tokens by the same clock.
+	minter *testMinter
+	// wrap, where it is set, comes between the next term's Integration controller and the API server.
+	wrap func(client.Client) client.Client
 	*term
 }
+
+// A movableClock goes like the real one, as far before it as it was moved.
+type movableClock struct{ ahead atomic.Int64 }
+
+// Now returns the time by this clock.
+func (c *movableClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// move puts the clock forward, or back.
+func (c *movableClock) move(by time.Duration) { c.ahead.Add(int64(by)) }
 
 // A term is one run of a world's manager, from start to stop.
 type term struct {
@@ -82,7 +98,8 @@ func newWorld(t *testing.T) *world {
 // calling Reconcile when it wants them.
 func newBareWorld(t *testing.T, keepers bool) *world {
 	t.Helper()
-	w := &world{namespace: newNamespace(t), elsewhere: newNamespace(t), operatorNamespace: newNamespace(t)}
+	w := &world{namespace: newNamespace(t), elsewhere: newNamespace(t), operatorNamespace: newNamespace(t), clock: &movableClock{}}
+	w.minter = newTestMinter(t, w.clock.Now)
 	w.start(t, w.namespace+"-manager", keepers)
 	t.Cleanup(func() {
 		w.checkEverything(t)
@@ -117,10 +134,14 @@ func (w *world) start(t *testing.T, agent string, keepers bool) {
 	if err := IndexFields(ctx, mgr.GetFieldIndexer()); err != nil {
 		t.Fatal(err)
 	}
+	apiClient := mgr.GetClient()
+	if w.wrap != nil {
+		apiClient = w.wrap(apiClient)
+	}
 	w.recorder = &recorder{real: mgr.GetEventRecorder("integration-operator")}
 	w.integrations = &IntegrationReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: w.recorder, Issuer: issuer, OperatorNamespace: w.operatorNamespace,
-		MaxConcurrent: 16, Now: time.Now, CABundle: SecretCABundle(mgr.GetClient(), w.operatorNamespace),
+		Client: apiClient, Live: mgr.GetAPIReader(), Recorder: w.recorder, Issuer: issuer, OperatorNamespace: w.operatorNamespace,
+		MaxConcurrent: 16, Now: w.clock.Now, Minter: w.minter, CABundle: SecretCABundle(mgr.GetClient(), w.operatorNamespace),
 	}
 	w.keys = &SigningKeyReconciler{
 		Client: mgr.GetClient(), Recorder: w.recorder, OperatorNamespace: w.operatorNamespace, RotateEvery: 720 * time.Hour, Now: time.Now,
@@ -164,10 +185,10 @@ func (w *world) cacheByObject(t *testing.T) map[client.Object]cache.ByObject {
 	}
 	secrets[w.operatorNamespace] = cache.Config{LabelSelector: labels.Everything()}
 	strip := cache.TransformStripManagedFields()
-	return map[client.Object]cache.ByObject{
-		&v1alpha1.Integration{}: {Namespaces: integrations, Transform: strip},
-		&corev1.Secret{}:        {Namespaces: secrets, Transform: strip},
-	}
+	byObject := CacheByObject()
+	byObject[&v1alpha1.Integration{}] = cache.ByObject{Namespaces: integrations, Transform: strip}
+	byObject[&corev1.Secret{}] = cache.ByObject{Namespaces: secrets, Transform: strip}
+	return byObject
 }
 
 // checkEverything asserts what holds of every Integration at the end of every test, and that no client secret was told to anybody.
@@ -310,6 +331,15 @@ func bounded(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// with returns the world's reconciler with another client, and nothing in its memory.
+func (w *world) with(c client.Client) *IntegrationReconciler {
+	r := w.integrations
+	return &IntegrationReconciler{
+		Client: c, Live: r.Live, Recorder: r.Recorder, Issuer: r.Issuer, OperatorNamespace: r.OperatorNamespace, CABundle: r.CABundle,
+		MaxConcurrent: r.MaxConcurrent, Minter: r.Minter, Now: r.Now,
+	}
 }
 
 func requestFor(intg *v1alpha1.Integration) ctrl.Request {

@@ -6,6 +6,10 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // SecretSpec says what the generated Secret looks like.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.accessTokens) || !has(self.keys) || !has(self.keys.clientID) || self.accessTokens.all(t, !(t.key in [self.keys.clientID, self.keys.clientSecret, self.keys.tokenURL, self.keys.issuer, self.keys.scope, self.keys.audience, self.keys.caCertificate, self.keys.type, self.keys.provider]) && !((t.key + '_expires_at') in [self.keys.clientID, self.keys.clientSecret, self.keys.tokenURL, self.keys.issuer, self.keys.scope, self.keys.audience, self.keys.caCertificate, self.keys.type, self.keys.provider]))",message="an access token would share its key, or that with _expires_at, with one of spec.secret.keys: give it another key"
+// +kubebuilder:validation:XValidation:rule="!has(self.accessTokens) || self.accessTokens.all(t, !self.accessTokens.exists(o, o.key == t.key + '_expires_at'))",message="an access token has the key that another one's end is written under: give it another key"
+// +kubebuilder:validation:XValidation:rule="!has(self.template) || !has(self.keys) || !has(self.keys.clientID) || self.template.data.all(k, !(k in [self.keys.clientID, self.keys.clientSecret, self.keys.tokenURL, self.keys.issuer, self.keys.scope, self.keys.audience, self.keys.caCertificate, self.keys.type, self.keys.provider]))",message="a key of spec.secret.template.data is one of spec.secret.keys: give it another name"
 type SecretSpec struct {
 	// name is the name of the generated Secret. Left out, it is the Integration's name. A Secret of that name that this
 	// Integration does not own is never overwritten.

@@ -134,6 +134,11 @@ func TestTheSchemaRefusesLifecyclesThatCannotWork(t *testing.T) {
 		{"too many templates", template(numberedKeys(17)), "spec.secret.template.data: Too many: 17: must have at most 16 items"},
 		{"a template of 8193 characters", template(object{"a": strings.Repeat("x", 8193)}), "spec.secret.template.data.a: Too long: may not be more than 8192"},
 
+		{"a template for a standard key", template(object{"client_secret": "x"}), "a key of spec.secret.template.data is one of spec.secret.keys"},
+		{"a template for a renamed key", secret(object{"template": object{"data": object{"ID": "x"}}, "keys": object{"clientID": "ID"}}), "a key of spec.secret.template.data is one of spec.secret.keys"},
+		{"an access token under a standard key", accessToken(object{"key": "client_secret"}, nil), "an access token would share its key"},
+		{"an access token's end under a standard key", secret(object{"accessTokens": list(object{"key": "t"}), "keys": object{"scope": "t_expires_at"}}), "an access token would share its key"},
+		{"an access token under the key of another one's end", secret(object{"accessTokens": list(object{"key": "t"}, object{"key": "t_expires_at"})}), "an access token has the key that another one's end is written under"},
 		{"an access token without key", secret(object{"accessTokens": list(object{})}), "spec.secret.accessTokens[0].key: Required value"},
 		{"an access token with an empty key", accessToken(object{"key": ""}, nil), "spec.secret.accessTokens[0].key"},
 		{"an access token with a key of a space", accessToken(object{"key": "a b"}, nil), wantKey},

@@ -43,7 +43,7 @@ func bringUp(ctx context.Context, l layout) error {
 		name string
 		run  func(context.Context, layout, *state) error
 	}{
-		{"Installing the API (CRDs) and the operator's permissions", install},
+		{"Installing the API (CRDs), the operator's permissions and the default policy", install},
 		{"Starting the operator", ensureManager},
 		{"Applying the sample Integrations in namespace " + namespace, applySamples},
 		{"Waiting until they are Ready and the token server serves", waitReady},
@@ -104,7 +104,9 @@ func install(ctx context.Context, l layout, _ *state) error {
 		{"apply", "--server-side", "-f", l.config("default/namespace.yaml")},
 		{"apply", "--server-side", "-k", l.config("crd")},
 		{"apply", "--server-side", "-k", l.config("rbac")},
-		{"wait", "--for=condition=Established", "--timeout=60s", "crd/integrations.integration-operator.io"},
+		{"wait", "--for=condition=Established", "--timeout=60s", "-f", l.config("crd/bases")},
+		{"apply", "--server-side", "-k", l.config("policy")},
+		{"apply", "--server-side", "-k", l.config("restart")},
 	} {
 		if _, err := kubectl(ctx, l, nil, args...); err != nil {
 			return err

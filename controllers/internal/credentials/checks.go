@@ -5,6 +5,7 @@ package credentials
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -44,6 +45,8 @@ type Input struct {
 	Established bool
 	// SpecChanged says that status speaks of an older generation, so that a difference is no drift.
 	SpecChanged bool
+	// Replacement, where it is set, is the client secret to put in the place of the one that is there.
+	Replacement []byte
 	// Values are what the Secret should hold; Decide fills in the client secret.
 	Values Values
 }
@@ -53,6 +56,8 @@ type Decision struct {
 	Action          Action
 	Secret          *corev1.Secret
 	Reason, Message string
+	// Problem is why a part of what spec.secret asks for cannot be had; nil if all can. The rest is done all the same.
+	Problem error
 	// Warn says that running clients are affected.
 	Warn bool
 }
@@ -62,22 +67,40 @@ type Decision struct {
 func Decide(in Input) Decision {
 	if in.Existing != nil && orphaned(in.Existing, in.Integration) {
 		return Decision{Action: Wait, Reason: v1alpha1.ReasonSecretPending, Message: fmt.Sprintf(
-			"Secret %s belongs to a former Integration of this name: it is made anew once the garbage collector has taken it; "+
-				"if that lasts, delete it", in.key())}
+			"Secret %s belongs to a former Integration of this name: it is made anew, or taken over if that one retained it, once the "+
+				"garbage collector has seen to it; if that lasts, choose another spec.secret.name", in.key())}
 	}
-	if in.Existing != nil && !Owned(in.Existing, in.Integration) {
-		return Decision{Action: Refuse, Reason: v1alpha1.ReasonSecretConflict, Message: fmt.Sprintf(
-			"Secret %s exists and is not this Integration's: %s", in.key(), in.mend())}
+	adopt := in.Existing != nil && !Owned(in.Existing, in.Integration)
+	if adopt {
+		if reason, why := Adoptable(in.Existing, in.Integration, in.Values); reason != "" {
+			return Decision{Action: Refuse, Reason: reason, Message: fmt.Sprintf(
+				"Secret %s exists and is not this Integration's: %s", in.key(), why)}
+		}
+		in.Existing = unclaimed(in.Existing)
 	}
 	lost := false
 	if UsesClientSecret(in.Integration) {
-		in.Values.ClientSecret = in.clientSecret()
+		in.Values.ClientSecret = in.Replacement
+		if in.Values.ClientSecret == nil {
+			in.Values.ClientSecret, _ = in.Current()
+		}
 		if lost = in.Values.ClientSecret == nil; lost {
 			in.Values.ClientSecret = GenerateClientSecret()
 		}
 	}
-	wanted := Build(in.Integration, in.Existing, in.Values)
+	in.Values.Before = in.before()
+	wanted, problem := Build(in.Integration, in.Existing, in.Values)
+	d := in.decision(wanted, lost, adopt)
+	d.Problem = problem
+	return d
+}
+
+// decision returns what to do to have the wanted Secret in place.
+func (in Input) decision(wanted *corev1.Secret, lost, adopt bool) Decision {
 	switch {
+	case adopt:
+		return Decision{Action: Update, Secret: wanted, Reason: v1alpha1.ReasonSecretAdopted, Message: fmt.Sprintf(
+			"took Secret %s over: its client ID, its client secret and the keys of others in it stay as they are", in.key())}
 	case in.Existing == nil:
 		return in.notice(Decision{Action: Create, Secret: wanted}, lost)
 	case fixed(in.Existing, wanted):
@@ -89,51 +112,54 @@ func Decide(in Input) Decision {
 	}
 }
 
-// mend says what to do about a Secret that is somebody else's. Nobody is sent to delete one that is in use.
-func (in Input) mend() string {
-	owner := metav1.GetControllerOf(in.Existing)
-	switch {
-	case owner == nil:
-		return "choose another spec.secret.name, or delete that Secret if nobody needs it"
-	case owner.Kind == "Integration" && owner.Name == in.Integration.Name:
-		return "a former Integration of this name retained it: choose another spec.secret.name, or delete that Secret"
-	default:
-		return fmt.Sprintf("it belongs to %s %s: choose another spec.secret.name", owner.Kind, owner.Name)
+// before returns the data that the Secret has, or under its former name had.
+func (in Input) before() map[string][]byte {
+	for _, secret := range []*corev1.Secret{in.Existing, in.Former} {
+		if secret != nil {
+			return secret.Data
+		}
 	}
+	return nil
 }
 
 func (in Input) key() string {
 	return in.Integration.Namespace + "/" + in.Integration.SecretName()
 }
 
-// clientSecret returns the client secret that is there, in the Secret or in its predecessor; nil when it is lost.
-func (in Input) clientSecret() []byte {
+// Current returns the client secret that is there, in the Secret or in its predecessor, and which of the two holds it; nil when it is lost.
+func (in Input) Current() ([]byte, *corev1.Secret) {
 	for _, candidate := range []*corev1.Secret{in.Existing, in.Former} {
 		if candidate == nil {
 			continue
 		}
 		if value := ClientSecretOf(candidate, in.Integration, in.Values); value != nil {
-			return value
+			return value, candidate
 		}
 	}
-	return nil
+	return nil, nil
 }
 
-// wasThere reports whether there was a client secret before: the Secret says where it keeps one, or the status speaks of one. A
+// WasThere reports whether there was a client secret before: the Secret says where it keeps one, or the status speaks of one. A
 // client that proves who it is by other means has none, and gets its first one when it may use one too.
-func (in Input) wasThere() bool {
+func (in Input) WasThere() bool {
 	return in.Established || in.Existing != nil && in.Existing.Annotations[v1alpha1.AnnotationClientSecretKey] != ""
+}
+
+// replaces reports whether another client secret takes the place of one that is there, which is no drift.
+func (in Input) replaces() bool {
+	current, _ := in.Current()
+	return in.Replacement != nil && current != nil
 }
 
 // notice adds to a decision what somebody should hear of it.
 func (in Input) notice(d Decision, lost bool) Decision {
 	switch {
-	case lost && !in.wasThere():
+	case lost && !in.WasThere():
 	case lost:
 		d.Warn, d.Reason = true, v1alpha1.ReasonClientSecretRegenerated
 		d.Message = fmt.Sprintf(
 			"the client secret in Secret %s was lost or damaged: made a new one; whoever holds the old one must read it again", in.key())
-	case in.Existing != nil && !in.SpecChanged && drifted(in.Existing, d.Secret, in.Integration.Spec.Secret.Keys):
+	case in.Existing != nil && !in.SpecChanged && !in.replaces() && drifted(in.Existing, d.Secret, in.Integration):
 		d.Reason = v1alpha1.ReasonSecretRestored
 		d.Message = fmt.Sprintf("Secret %s was changed by hand: put it back", in.key())
 		if in.Values.ClientSecret != nil {
@@ -155,24 +181,39 @@ func replacement(wanted *corev1.Secret) *corev1.Secret {
 	return wanted
 }
 
-// orphaned reports whether the Secret is that of an Integration of the same name that was deleted, and nobody else keeps it.
+// orphaned reports whether the Secret is that of an Integration of the same name that was deleted. The garbage collector takes the Secret,
+// or where somebody else keeps it the owner reference.
 func orphaned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
 	owner := metav1.GetControllerOf(secret)
-	return owner != nil && len(secret.OwnerReferences) == 1 && owner.Kind == "Integration" && owner.APIVersion == v1alpha1.GroupVersion.String() &&
+	return owner != nil && owner.Kind == "Integration" && owner.APIVersion == v1alpha1.GroupVersion.String() &&
 		owner.Name == intg.Name && owner.UID != intg.UID
 }
 
 // drifted reports whether somebody changed the Secret, rather than the operator's own certificate or issuer having changed. The CA
-// certificates also come and go with the operator's options, so they are never drift; the others can only be missing by hand.
-func drifted(existing, wanted *corev1.Secret, keys v1alpha1.SecretKeys) bool {
+// certificates also come and go with the operator's options, and access tokens, what templates make of all these, and the record of a
+// rotation with time, so they are never drift; the others can only be missing by hand, and the record be damaged. Scopes that are just those
+// which the status grants were there until a policy changed.
+func drifted(existing, wanted *corev1.Secret, intg *v1alpha1.Integration) bool {
+	keys := intg.Spec.Secret.Keys
 	aligned, expected := existing.DeepCopy(), wanted.DeepCopy()
 	for _, key := range []string{string(keys.TokenURL), string(keys.Issuer), string(keys.Audience)} {
 		if _, found := aligned.Data[key]; found {
 			aligned.Data[key] = expected.Data[key]
 		}
 	}
-	delete(aligned.Data, string(keys.CACertificate))
-	delete(expected.Data, string(keys.CACertificate))
+	if granted := intg.Status.Granted; granted != nil {
+		if _, scopes := accessOf(granted); string(aligned.Data[string(keys.Scope)]) == strings.Join(scopes, " ") {
+			aligned.Data[string(keys.Scope)] = expected.Data[string(keys.Scope)]
+		}
+	}
+	for _, key := range append(volatileKeys(&intg.Spec.Secret), string(keys.CACertificate)) {
+		delete(aligned.Data, key)
+		delete(expected.Data, key)
+	}
+	if _, err := v1alpha1.ParseRotationRecord(aligned.Annotations[v1alpha1.AnnotationRotation]); err == nil {
+		delete(aligned.Annotations, v1alpha1.AnnotationRotation)
+		delete(expected.Annotations, v1alpha1.AnnotationRotation)
+	}
 	return !same(aligned, expected)
 }
 

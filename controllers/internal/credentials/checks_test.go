@@ -130,8 +130,8 @@ func TestDecide(t *testing.T) {
 			wantReason: restored, want: same,
 		},
 		{
-			name: "A Secret of another type is replaced.", hand: func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque },
-			wantAction: replace, want: same,
+			name: "A Secret of another type keeps it, as it was taken over.", hand: func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque },
+			wantAction: update, wantReason: restored, want: same,
 		},
 	}
 	for _, tt := range tests {
@@ -187,7 +187,9 @@ func TestDecideRefusesWhatIsNotTheIntegrationsOwn(t *testing.T) {
 	intg := integration()
 	otherIntegration := integration(func(i *v1alpha1.Integration) { i.Name, i.UID = "another", "uid-of-another" })
 	for name, edit := range map[string]func(*corev1.Secret){
-		"a Secret with our label and no owner":  func(s *corev1.Secret) { s.OwnerReferences = nil },
+		"a Secret with our label and no owner": func(s *corev1.Secret) {
+			s.OwnerReferences, s.Data["client_id"] = nil, []byte("another")
+		},
 		"a Secret without label and owner":      func(s *corev1.Secret) { s.Labels, s.OwnerReferences = nil, nil },
 		"a Secret of another Integration":       func(s *corev1.Secret) { s.OwnerReferences[0] = credentials.OwnerReference(otherIntegration) },
 		"a Secret of another, without the keys": func(s *corev1.Secret) { s.OwnerReferences, s.Data = nil, nil },
@@ -234,7 +236,6 @@ func TestReplacementKeepsWhatOthersPutOnTheSecret(t *testing.T) {
 func TestNobodyIsSentToDeleteASecretInUse(t *testing.T) {
 	intg := integration()
 	other := integration(func(i *v1alpha1.Integration) { i.Name, i.UID = "another", "uid-of-another" })
-	keeper := metav1.OwnerReference{APIVersion: "v1", Kind: "Namespace", Name: "shop", UID: "uid-of-shop"}
 	for name, tt := range map[string]struct {
 		owners []metav1.OwnerReference
 		want   string
@@ -242,16 +243,9 @@ func TestNobodyIsSentToDeleteASecretInUse(t *testing.T) {
 	}{
 		"nobody's":              {nil, "if nobody needs it", true},
 		"another Integration's": {[]metav1.OwnerReference{credentials.OwnerReference(other)}, "belongs to Integration another", false},
-		"retained by a former one": {[]metav1.OwnerReference{
-			func() metav1.OwnerReference {
-				r := credentials.OwnerReference(intg)
-				r.UID = "uid-of-a-former-life"
-				return r
-			}(), keeper,
-		}, "a former Integration of this name retained it", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			existing := secret(intg, func(s *corev1.Secret) { s.OwnerReferences = tt.owners })
+			existing := secret(intg, func(s *corev1.Secret) { s.OwnerReferences, s.Data["client_id"] = tt.owners, nil })
 			got := credentials.Decide(credentials.Input{Integration: intg, Existing: existing, Values: values()})
 			if got.Action != credentials.Refuse || !strings.Contains(got.Message, tt.want) || strings.Contains(got.Message, "delete") != tt.delete {
 				t.Errorf("got %s: %s", got.Action, got.Message)

@@ -1,8 +1,6 @@
 // Copyright The integration-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package credentials knows what an Integration's Secret looks like, and decides whether the one that is there will do. It is
-// pure but for the randomness of new client secrets; the Integration controller does what it says.
 package credentials
 
 import (
@@ -34,6 +32,12 @@ type Values struct {
 	ClientSecret []byte
 	Endpoints    *v1alpha1.Endpoints
 	Granted      *v1alpha1.Granted
+	// Record is how far the rotation of the client secret has come; zero where the client uses none.
+	Record v1alpha1.RotationRecord
+	// AccessTokens are the data keys of the access tokens that are there, each with its value: the tokens, and the ends of their lives.
+	AccessTokens map[string][]byte
+	// Before is the data that the Secret has: a key whose template cannot be rendered stays as it is there. Decide fills it in.
+	Before map[string][]byte
 	// CABundle is PEM, and empty when the token server's certificate is publicly trusted.
 	CABundle []byte
 	// KeepUntil, where it is set, owns the Secret beside the Integration: a Secret lives as long as one of its owners, so this
@@ -66,13 +70,13 @@ func Owned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
 
 // ClientSecretOf returns the client secret in an owned Secret, or nil when it is lost or damaged. The annotation that names its key
 // comes before spec, so that renaming keys carries the value along, even when two keys swap their names. A value that belongs under
-// another key is never taken for it: the annotation may have been edited, and the token URL is long enough to pass for a secret.
+// another key is never taken for it: the annotation may have been edited, and the token URL is long enough to pass for a secret. A copy
+// under a further key is nothing bad: a template may have made it.
 func ClientSecretOf(secret *corev1.Secret, intg *v1alpha1.Integration, v Values) []byte {
-	known := data(intg, v)
-	delete(known, string(intg.Spec.Secret.Keys.ClientSecret))
+	v.ClientSecret = nil
+	known := standardData(intg, v)
 	for _, key := range []string{secret.Annotations[v1alpha1.AnnotationClientSecretKey], string(intg.Spec.Secret.Keys.ClientSecret)} {
-		value, found := secret.Data[key]
-		if found && wellFormed(value) && !repeated(secret.Data, key, value) && !repeated(known, "", value) {
+		if value, found := secret.Data[key]; found && wellFormed(value) && !held(known, value) {
 			return value
 		}
 	}
@@ -85,10 +89,10 @@ func wellFormed(value []byte) bool {
 		!slices.ContainsFunc(value, func(b byte) bool { return b < 0x20 || b > 0x7e })
 }
 
-// repeated reports whether a key other than the given one holds the value: then it is no secret, but for instance the client ID.
-func repeated(data map[string][]byte, key string, value []byte) bool {
-	for other, held := range data {
-		if other != key && bytes.Equal(held, value) {
+// held reports whether a key holds the value: then it is no secret, but for instance the client ID.
+func held(data map[string][]byte, value []byte) bool {
+	for _, other := range data {
+		if bytes.Equal(other, value) {
 			return true
 		}
 	}
@@ -96,16 +100,31 @@ func repeated(data map[string][]byte, key string, value []byte) bool {
 }
 
 // Build returns the Secret as it should be. An existing one lends its metadata, so that labels and annotations that others put on
-// it stay; existing may be nil.
-func Build(intg *v1alpha1.Integration, existing *corev1.Secret, v Values) *corev1.Secret {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: intg.SecretName(), Namespace: intg.Namespace}}
+// it stay; existing may be nil. One that was there before the Integration also keeps its type and its other keys. The error says what of
+// spec.secret.template cannot be had, and never a value; the Secret is complete but for that.
+func Build(intg *v1alpha1.Integration, existing *corev1.Secret, v Values) (*corev1.Secret, error) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: intg.SecretName(), Namespace: intg.Namespace}, Type: v1alpha1.SecretTypeCredentials}
 	if existing != nil {
 		secret = existing.DeepCopy()
 	}
-	secret.Type = v1alpha1.SecretTypeCredentials
-	secret.Data = data(intg, v)
+	data := standardData(intg, v)
+	problem := render(intg, v, data)
+	adopted, kept := adoptedKeys(intg, existing, data)
+	for _, key := range kept {
+		data[key] = existing.Data[key]
+	}
+	secret.Data = data
 	secret.OwnerReferences = owners(secret.OwnerReferences, intg, v.KeepUntil)
+	annotate(secret, intg, v)
+	delete(secret.Annotations, v1alpha1.AnnotationAdoptedKeys)
+	if adopted {
+		secret.Annotations[v1alpha1.AnnotationAdoptedKeys] = encode(kept)
+	}
+	return secret, problem
+}
 
+// annotate puts labels and annotations on the Secret: those of spec, and the operator's own.
+func annotate(secret *corev1.Secret, intg *v1alpha1.Integration, v Values) {
 	applied := appliedMetadata{}
 	_ = json.Unmarshal([]byte(secret.Annotations[v1alpha1.AnnotationAppliedMetadata]), &applied) // Damaged: nothing is taken off.
 	secret.Labels = merge(secret.Labels, applied.Labels, intg.Spec.Secret.Labels)
@@ -122,21 +141,19 @@ func Build(intg *v1alpha1.Integration, existing *corev1.Secret, v Values) *corev
 	if record := appliedMetadataOf(intg); record != "" {
 		secret.Annotations[v1alpha1.AnnotationAppliedMetadata] = record
 	}
-	return secret
+	delete(secret.Annotations, v1alpha1.AnnotationRotation)
+	if record := v.Record.Annotation(); record != "" {
+		secret.Annotations[v1alpha1.AnnotationRotation] = record
+	}
 }
 
-func data(intg *v1alpha1.Integration, v Values) map[string][]byte {
+// standardData returns what the Secret holds beside templates and adopted keys. No access token takes the place of a standard value.
+func standardData(intg *v1alpha1.Integration, v Values) map[string][]byte {
 	keys := intg.Spec.Secret.Keys
-	var audiences, scopes []string
-	for _, access := range v.Granted.Access {
-		audiences = append(audiences, access.Audience)
-		for _, scope := range access.Scopes {
-			if !slices.Contains(scopes, scope) {
-				scopes = append(scopes, scope)
-			}
-		}
-	}
-	data := map[string][]byte{
+	audiences, scopes := accessOf(v.Granted)
+	data := make(map[string][]byte, len(v.AccessTokens)+9)
+	maps.Copy(data, v.AccessTokens)
+	maps.Copy(data, map[string][]byte{
 		string(keys.ClientID): []byte(v.ClientID),
 		string(keys.TokenURL): []byte(v.Endpoints.Token),
 		string(keys.Issuer):   []byte(v.Endpoints.Issuer),
@@ -144,7 +161,7 @@ func data(intg *v1alpha1.Integration, v Values) map[string][]byte {
 		string(keys.Audience): []byte(strings.Join(audiences, " ")),
 		string(keys.Type):     []byte(v1alpha1.SecretEntryType),
 		string(keys.Provider): []byte(v1alpha1.SecretEntryProvider),
-	}
+	})
 	if v.ClientSecret != nil {
 		data[string(keys.ClientSecret)] = v.ClientSecret
 	}
@@ -152,6 +169,19 @@ func data(intg *v1alpha1.Integration, v Values) map[string][]byte {
 		data[string(keys.CACertificate)] = v.CABundle
 	}
 	return data
+}
+
+// accessOf returns the audiences and all the scopes of what is granted, each once.
+func accessOf(granted *v1alpha1.Granted) (audiences, scopes []string) {
+	for _, access := range granted.Access {
+		audiences = append(audiences, access.Audience)
+		for _, scope := range access.Scopes {
+			if !slices.Contains(scopes, scope) {
+				scopes = append(scopes, scope)
+			}
+		}
+	}
+	return audiences, scopes
 }
 
 // owners puts the Integration first, and adds or removes keepUntil; owners that others added stay.
@@ -186,12 +216,14 @@ func appliedMetadataOf(intg *v1alpha1.Integration) string {
 	if len(labels) == 0 && len(annotations) == 0 {
 		return ""
 	}
-	record, err := json.Marshal(appliedMetadata{
-		Labels:      slices.Sorted(maps.Keys(labels)),
-		Annotations: slices.Sorted(maps.Keys(annotations)),
-	})
+	return encode(appliedMetadata{Labels: slices.Sorted(maps.Keys(labels)), Annotations: slices.Sorted(maps.Keys(annotations))})
+}
+
+// encode returns lists of strings as JSON.
+func encode[T appliedMetadata | []string](lists T) string {
+	record, err := json.Marshal(lists)
 	if err != nil {
-		panic(fmt.Sprintf("encode two lists of strings: %v", err)) // Cannot happen: strings always encode.
+		panic(fmt.Sprintf("encode lists of strings: %v", err)) // Cannot happen: strings always encode.
 	}
 	return string(record)
 }

@@ -23,7 +23,7 @@ func byKey(i *v1alpha1.Integration) {
 
 // keyless returns the Secret of a client without client secret, after edits by hand.
 func keyless(intg *v1alpha1.Integration, edits ...func(*corev1.Secret)) *corev1.Secret {
-	s := credentials.Build(intg, nil, values())
+	s := build(intg, nil, values())
 	s.UID, s.ResourceVersion = "uid-of-secret", "1"
 	for _, edit := range edits {
 		edit(s)
