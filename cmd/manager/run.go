@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -63,12 +64,12 @@ func run(ctx context.Context, o Options, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cleaner, stop, err := addTokenServer(ctx, mgr, o, log)
+	parts, stop, err := addTokenServer(ctx, mgr, o, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	lead := func(ctx context.Context) error { return lead(ctx, mgr, o, cleaner) }
+	lead := func(ctx context.Context) error { return lead(ctx, mgr, o, parts) }
 	var controllerHalf manager.Runnable = everyReplica(lead)
 	if o.LeaderElect {
 		controllerHalf = &leaderLoop{config: kubeconfig, namespace: o.OperatorNamespace, log: log, lead: lead}
@@ -134,6 +135,7 @@ func newManager(ctx context.Context, kubeconfig *rest.Config, o Options) (ctrl.M
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(byObject, controllers.CacheByObject())
 	shutdown, readYourWrites := gracefulShutdown, true
 	mgr, err := ctrl.NewManager(kubeconfig, ctrl.Options{
 		Scheme:                  scheme,
@@ -154,7 +156,7 @@ func newManager(ctx context.Context, kubeconfig *rest.Config, o Options) (ctrl.M
 
 // lead runs the controllers until ctx is done, in a manager of their own that borrows the shared one's cache and client: controllers
 // cannot be started twice, and a replica may lead twice.
-func lead(ctx context.Context, shared ctrl.Manager, o Options, cleaner manager.Runnable) error {
+func lead(ctx context.Context, shared ctrl.Manager, o Options, parts leaderParts) error {
 	mgr, err := ctrl.NewManager(shared.GetConfig(), ctrl.Options{
 		Scheme:         shared.GetScheme(),
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return shared.GetRESTMapper(), nil },
@@ -172,7 +174,7 @@ func lead(ctx context.Context, shared ctrl.Manager, o Options, cleaner manager.R
 	recorder := mgr.GetEventRecorder("integration-operator")
 	integrations := &controllers.IntegrationReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Issuer: o.IssuerURL,
-		OperatorNamespace: o.OperatorNamespace, MaxConcurrent: maxConcurrentReconciles, Now: o.Now,
+		OperatorNamespace: o.OperatorNamespace, MaxConcurrent: maxConcurrentReconciles, Minter: parts.minter, Now: o.Now,
 		CABundle: func(context.Context) ([]byte, error) { return nil, nil },
 	}
 	switch {
@@ -193,7 +195,7 @@ func lead(ctx context.Context, shared ctrl.Manager, o Options, cleaner manager.R
 	keys := &controllers.SigningKeyReconciler{
 		Client: mgr.GetClient(), Recorder: recorder, OperatorNamespace: o.OperatorNamespace, RotateEvery: o.SigningKeyRotation, Now: o.Now,
 	}
-	if err := errors.Join(integrations.SetupWithManager(mgr), keys.SetupWithManager(mgr), mgr.Add(cleaner)); err != nil {
+	if err := errors.Join(integrations.SetupWithManager(mgr), keys.SetupWithManager(mgr), mgr.Add(parts.cleaner)); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

@@ -44,7 +44,7 @@ var (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(actAsManager) != "" {
-		os.Exit(realMain())
+		os.Exit(realMain(clockOf(os.Getenv(fastClock))))
 	}
 	code, err := runSuite(m)
 	if err != nil {
@@ -89,7 +89,7 @@ func prepare(ctx context.Context, dir string) error {
 		return err
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}
-	if err := admin.Create(ctx, namespace); err != nil {
+	if err := errors.Join(admin.Create(ctx, namespace), testplane.ApplyDefaultPolicy(ctx, admin)); err != nil {
 		return err
 	}
 	kubectl, err := testplane.Kubectl()
@@ -100,10 +100,12 @@ func prepare(ctx context.Context, dir string) error {
 	if err := os.WriteFile(adminKubeconfig, plane.KubeConfig, 0o600); err != nil {
 		return err
 	}
-	rbac := filepath.Join(testplane.RepositoryRoot(), "config", "rbac")
-	apply := exec.CommandContext(ctx, kubectl, "--kubeconfig", adminKubeconfig, "apply", "-n", operatorNamespace, "-k", rbac)
-	if out, err := apply.CombinedOutput(); err != nil {
-		return fmt.Errorf("apply config/rbac: %w: %s", err, out)
+	for _, folder := range []string{"rbac", "restart"} {
+		manifests := filepath.Join(testplane.RepositoryRoot(), "config", folder)
+		apply := exec.CommandContext(ctx, kubectl, "--kubeconfig", adminKubeconfig, "apply", "-n", operatorNamespace, "-k", manifests)
+		if out, err := apply.CombinedOutput(); err != nil {
+			return fmt.Errorf("apply config/%s: %w: %s", folder, err, out)
+		}
 	}
 	user, err := plane.AddUser(envtest.User{
 		Name:   "system:serviceaccount:" + operatorNamespace + ":controller-manager",

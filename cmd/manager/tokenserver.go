@@ -15,7 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/controllers"
 	"github.com/integration-operator/integration-operator/tokenserver"
+	"github.com/integration-operator/integration-operator/tokenserver/audit"
 	"github.com/integration-operator/integration-operator/tokenserver/certificates"
 	"github.com/integration-operator/integration-operator/tokenserver/clientauth/jwks"
 	"github.com/integration-operator/integration-operator/tokenserver/kubestore"
@@ -24,37 +26,55 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/sessions/valkey"
 )
 
+// lastFlush bounds the last writes of a process that ends.
+const lastFlush = 3 * time.Second
+
 // sweepEvery is how often the leader removes what has expired.
 const sweepEvery = time.Minute
 
-// addTokenServer adds the token server with its readiness check and metrics. It returns what the leader runs beside the controllers:
-// the clean-up of sessions. Stop is to be called once the manager has ended: until then requests are served.
-func addTokenServer(
-	ctx context.Context, mgr ctrl.Manager, o Options, log *slog.Logger,
-) (cleaner manager.Runnable, stop func(), err error) {
+// leaderParts is what the leader takes from the token server.
+type leaderParts struct {
+	// cleaner runs beside the controllers, and removes sessions that have ended.
+	cleaner manager.Runnable
+	// minter makes the access tokens that the controllers put into Secrets.
+	minter controllers.TokenMinter
+}
+
+// addTokenServer adds the token server with its readiness check and metrics, and returns what the leader takes from it. Stop is to be
+// called once the manager has ended: until then requests are served.
+func addTokenServer(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.Logger) (parts leaderParts, stop func(), err error) {
 	store, err := kubestore.New(ctx, mgr.GetCache(), kubestore.Options{
 		OperatorNamespace: o.OperatorNamespace, ServingCertificate: o.selfMadeCertificate(), Log: log,
 	})
 	if err != nil {
-		return nil, nil, err
+		return leaderParts{}, nil, err
 	}
 	kept, err := newSessionStore(ctx, mgr, o, log)
 	if err != nil {
-		return nil, nil, err
+		return leaderParts{}, nil, err
+	}
+	lastUse, err := addLastUse(mgr, o, log, store)
+	if err != nil {
+		return leaderParts{}, nil, err
 	}
 	serverMetrics := tokenserver.NewMetrics(store.Len, store, o.Now)
 	if err := metrics.Registry.Register(serverMetrics); err != nil {
-		return nil, nil, fmt.Errorf("register the token server's metrics: %w", err)
+		return leaderParts{}, nil, fmt.Errorf("register the token server's metrics: %w", err)
 	}
 	stop = func() {
+		// What requests used up to the last one: the writer of last uses ended when the drain began.
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+		defer cancel()
+		lastUse.Flush(bounded)
 		metrics.Registry.Unregister(serverMetrics)
 		kept.close()
 	}
 	server := &tokenserver.Server{
 		Issuer: o.IssuerURL, Clients: store, Keys: store, Sessions: kept, RefreshGrace: o.RefreshTokenGrace, MaxSessions: o.MaxSessions,
 		Limits: limits.Observed(kept.limiter, serverMetrics.CountLimited), Sources: limits.Sources{Trusted: o.TrustedProxies},
-		KeySource:  jwks.New(jwks.Options{AllowLocal: o.AllowLocalJWKSURI, Now: o.Now}),
-		JWKSMaxAge: v1alpha1.JWKSMaxAge, Now: o.Now, Log: log, Metrics: serverMetrics,
+		KeySource:    jwks.New(jwks.Options{AllowLocal: o.AllowLocalJWKSURI, Now: o.Now}),
+		PreviousUsed: lastUse.Used,
+		JWKSMaxAge:   v1alpha1.JWKSMaxAge, Now: o.Now, Log: log, Metrics: serverMetrics,
 	}
 	synced := func() bool { return store.Synced() && kept.synced() }
 	ready := func() error {
@@ -67,11 +87,29 @@ func addTokenServer(
 		return nil
 	}
 	if err := addListener(mgr, o, log, store, ready, server); err != nil {
-		return nil, nil, err
+		return leaderParts{}, nil, err
 	}
-	return &sessions.Cleaner{
-		Store: kept, Clients: store, Keys: store, Ready: synced, Every: sweepEvery, Now: o.Now, Log: log,
+	return leaderParts{
+		cleaner: &sessions.Cleaner{
+			Store: kept, Clients: store, Keys: store, Ready: synced, Every: sweepEvery, Now: o.Now, Log: log,
+		},
+		minter: &minter{
+			issuer: o.IssuerURL, keys: store, audit: &audit.Recorder{Log: log, Count: serverMetrics.CountAudit}, now: o.Now,
+		},
 	}, stop, nil
+}
+
+// addLastUse adds what tells the leader who still uses a previous client secret.
+func addLastUse(mgr ctrl.Manager, o Options, log *slog.Logger, store *kubestore.Store) (*kubestore.LastUse, error) {
+	live, err := kubestore.LiveClient(mgr.GetConfig())
+	if err != nil {
+		return nil, err
+	}
+	lastUse := kubestore.NewLastUse(live, store, kubestore.LastUseOptions{Now: o.Now, Log: log})
+	if err := mgr.Add(lastUse); err != nil {
+		return nil, fmt.Errorf("add the writer of last uses: %w", err)
+	}
+	return lastUse, nil
 }
 
 // A sessionStore is where sessions are kept, with what comes with it.

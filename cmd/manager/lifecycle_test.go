@@ -1,0 +1,512 @@
+// Copyright The integration-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/internal/testplane"
+)
+
+// pokeEvery is how often the leader is made to look at an Integration again: the times at which it asks for that itself pass on the real
+// clock. It is also how long a rotation stays announced here, which on the fast clock would be too short for a watch.
+const pokeEvery = 400 * time.Millisecond
+
+// A pair is two replicas of one issuer on a fast clock.
+type pair struct {
+	t        *testing.T
+	now      func() time.Time
+	issuer   string
+	binds    [2]string
+	replicas [2]*replica
+	hc       [2]*http.Client
+}
+
+// startPair starts two replicas on a fast clock.
+func startPair(t *testing.T) *pair {
+	t.Helper()
+	p := &pair{t: t, now: withFastClock(t), issuer: issuerOnFreePort(t)}
+	for i := range p.replicas {
+		p.binds[i] = "127.0.0.1:" + freePort(t)
+		p.replicas[i] = startReplica(t, p.issuer, p.binds[i], "--leader-elect")
+	}
+	for _, r := range p.replicas {
+		r.awaitReady()
+	}
+	t.Cleanup(func() {
+		for _, r := range p.replicas {
+			_ = r.terminate()
+		}
+	})
+	return p
+}
+
+// dial prepares the clients of both replicas, which trust what an Integration's Secret says.
+func (p *pair) dial(intg *v1alpha1.Integration) {
+	p.t.Helper()
+	for i := range p.hc {
+		p.hc[i] = httpClient(p.t, credentialsOf(p.t, intg)["ca.crt"], p.binds[i], p.now)
+	}
+}
+
+// killLeader ends the leading replica as a power cut would, and starts another in its place.
+func (p *pair) killLeader() {
+	p.t.Helper()
+	for i, r := range p.replicas {
+		led := strings.LastIndex(r.logged(), `"msg":"leading"`)
+		if led < 0 || strings.LastIndex(r.logged(), `"msg":"not leading"`) > led {
+			continue
+		}
+		r.kill()
+		p.replicas[i] = startReplica(p.t, p.issuer, p.binds[i], "--leader-elect")
+		p.replicas[i].awaitReady()
+		return
+	}
+	// The one before was killed, and its lease has not run out yet: that is a time without leader, too.
+}
+
+// token asks a replica for a token, and the other one if that one cannot be reached: as a Service does, if more slowly.
+func (p *pair) token(ctx context.Context, first int, clientID, secret string) error {
+	var errs []error
+	for i := range p.hc {
+		at := (first + i) % len(p.hc)
+		status, body, err := requestToken(ctx, p.hc[at], p.issuer, clientID, secret)
+		if err == nil && status == http.StatusOK {
+			return nil
+		}
+		if err == nil {
+			return fmt.Errorf("replica %d said %d %s", at, status, body)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// requestToken asks for a token by the grant client_credentials.
+func requestToken(ctx context.Context, hc *http.Client, issuer, clientID, secret string) (int, string, error) {
+	at := &endpoint{hc: hc, issuer: issuer, data: map[string][]byte{"client_id": []byte(clientID), "client_secret": []byte(secret)}}
+	r, err := at.post(ctx, v1alpha1.PathToken, "grant_type", "client_credentials")
+	return r.status, r.body, err
+}
+
+// newOwnNamespace makes a namespace that the default policy is not for, with a policy of its own that allows the rest.
+func newOwnNamespace(t *testing.T, allow v1alpha1.Allowance) (string, *v1alpha1.IntegrationPolicy) {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "own-", Labels: map[string]string{testplane.LabelOwnPolicies: "true"},
+	}}
+	if err := admin.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	policy := &v1alpha1.IntegrationPolicy{ObjectMeta: metav1.ObjectMeta{Name: namespace.Name}, Spec: v1alpha1.IntegrationPolicySpec{
+		NamespaceSelector: metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace.Name}}, Allow: allow,
+	}}
+	if err := admin.Create(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), policy))
+	})
+	return namespace.Name, policy
+}
+
+// everything is what a policy allows that allows all that an ordinary client needs.
+func everything() v1alpha1.Allowance {
+	return v1alpha1.Allowance{
+		Profiles:   []v1alpha1.Profile{v1alpha1.ProfileOAuth2},
+		GrantTypes: []v1alpha1.GrantType{v1alpha1.GrantTypeClientCredentials},
+		Scopes:     []v1alpha1.Pattern{"*"}, Audiences: []v1alpha1.Pattern{"*"},
+		CredentialMethods:   []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodClientSecret},
+		MaxTokenLifetime:    &metav1.Duration{Duration: v1alpha1.MaxTokenLifetime},
+		AccessTokenDelivery: true,
+	}
+}
+
+// poke makes the leader look at the Integrations of a policy again and again, until the returned function is called: it adds a scope
+// that nobody asks for, and takes it out again.
+func poke(t *testing.T, policy *v1alpha1.IntegrationPolicy) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(pokeEvery)
+		defer ticker.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			changed := policy.DeepCopy()
+			changed.Spec.Allow.Scopes = append(changed.Spec.Allow.Scopes, v1alpha1.Pattern(fmt.Sprintf("poke.%d", n%2)))
+			if err := admin.Patch(ctx, changed, client.MergeFrom(policy)); err != nil && ctx.Err() == nil {
+				t.Errorf("poke: %v", err)
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// A mount is a Secret as a Pod sees it in its files: what it shows may be as old as a kubelet takes, and no older.
+type mount struct {
+	key    client.ObjectKey
+	now    func() time.Time
+	random *rand.Rand
+	shown  map[string][]byte
+	again  time.Time
+}
+
+// mostKubeletDelay is how old a mounted Secret may be: the kubelet's sync period and its cache's time to live.
+const mostKubeletDelay = 90 * time.Second
+
+// read returns what the files hold now.
+func (m *mount) read(ctx context.Context) (map[string][]byte, error) {
+	now := m.now()
+	if now.Before(m.again) {
+		return m.shown, nil
+	}
+	secret := &corev1.Secret{}
+	if err := admin.Get(ctx, m.key, secret); err != nil {
+		return nil, err
+	}
+	m.shown, m.again = secret.Data, now.Add(time.Duration(m.random.Int64N(int64(mostKubeletDelay))))
+	return m.shown, nil
+}
+
+// A fleet is clients that ask for tokens all the time, each with its own view of one Secret.
+type fleet struct {
+	requests atomic.Int64
+	stop     func()
+}
+
+// startFleet starts clients; each failure of a request fails the test, with what was refused.
+func startFleet(t *testing.T, p *pair, intg *v1alpha1.Integration, size int) *fleet {
+	t.Helper()
+	f := &fleet{}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	key := client.ObjectKey{Namespace: intg.Namespace, Name: intg.Status.Credentials.SecretName}
+	for i := range size {
+		wg.Go(func() {
+			m := &mount{key: key, now: p.now, random: rand.New(rand.NewPCG(uint64(i), 2))}
+			for n := i; ctx.Err() == nil; n++ {
+				data, err := m.read(ctx)
+				if err == nil {
+					err = p.token(ctx, n%len(p.hc), string(data["client_id"]), string(data["client_secret"]))
+				}
+				if err != nil && ctx.Err() == nil {
+					t.Errorf("client %d at %s, whose Secret is to be read again at %s: %v", i, p.now(), m.again, err)
+					return
+				}
+				f.requests.Add(1)
+			}
+		})
+	}
+	f.stop = sync.OnceFunc(func() {
+		cancel()
+		wg.Wait()
+	})
+	t.Cleanup(f.stop)
+	return f
+}
+
+// rotating returns an Integration with a rotation.
+func rotating(namespace string, rotation *v1alpha1.RotationSpec) *v1alpha1.Integration {
+	intg := orderSync(namespace)
+	intg.Spec.Credentials.Rotation = rotation
+	return intg
+}
+
+// request asks for a rotation on demand.
+func (p *pair) request(intg *v1alpha1.Integration) {
+	p.t.Helper()
+	NewWithT(p.t).Eventually(func() error {
+		if err := admin.Get(p.t.Context(), client.ObjectKeyFromObject(intg), intg); err != nil {
+			return err
+		}
+		intg.Spec.Credentials.Rotation.RequestedAt = &metav1.Time{Time: p.now()}
+		return admin.Update(p.t.Context(), intg)
+	}, patience, poll).Should(Succeed())
+}
+
+// awaitRotation waits until an Integration's client secret has been rotated since a time.
+func (p *pair) awaitRotation(intg *v1alpha1.Integration, since *metav1.Time) {
+	p.t.Helper()
+	NewWithT(p.t).Eventually(func(g Gomega) {
+		g.Expect(admin.Get(p.t.Context(), client.ObjectKeyFromObject(intg), intg)).To(Succeed())
+		g.Expect(since.Before(intg.Status.Credentials.LastRotationTime)).To(BeTrue(), "%+v", intg.Status.Credentials)
+	}, patience, poll).Should(Succeed())
+}
+
+// awaitRetirement waits until only one client secret is accepted.
+func (p *pair) awaitRetirement(intg *v1alpha1.Integration) {
+	p.t.Helper()
+	NewWithT(p.t).Eventually(func(g Gomega) {
+		g.Expect(admin.Get(p.t.Context(), client.ObjectKeyFromObject(intg), intg)).To(Succeed())
+		g.Expect(intg.Status.Credentials.Previous).To(BeNil())
+	}, patience, poll).Should(Succeed())
+}
+
+// poll is how often a test looks.
+const poll = 20 * time.Millisecond
+
+func TestTenRotationsFailNoRequest(t *testing.T) {
+	const rotations, size, killed = 10, 6, 3
+	for _, tt := range []struct {
+		name  string
+		kills bool
+	}{
+		{"with a leader that lives", false},
+		{"with a leader that is killed at random points", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := startPair(t)
+			namespace, policy := newOwnNamespace(t, everything())
+			intg := apply(t, rotating(namespace, &v1alpha1.RotationSpec{
+				Overlap: &metav1.Duration{Duration: 5 * time.Minute}, Retirement: v1alpha1.RetirementAfterOverlap,
+			}))
+			p.dial(intg)
+			defer poke(t, policy)()
+			f := startFleet(t, p, intg, size)
+			seen := map[string]bool{string(credentialsOf(t, intg)["client_secret"]): true}
+			random := rand.New(rand.NewPCG(4, uint64(time.Now().UnixNano())))
+			for n := range rotations {
+				since := intg.Status.Credentials.LastRotationTime
+				if since == nil {
+					since = &metav1.Time{}
+				}
+				p.request(intg)
+				if tt.kills && n%(rotations/killed) == 1 {
+					after := time.Duration(random.Int64N(int64(3 * pokeEvery)))
+					t.Logf("rotation %d: the leader is killed after %s", n, after)
+					select { // Not to wait for something, but to be anywhere in the rotation.
+					case <-time.After(after):
+					case <-t.Context().Done():
+					}
+					p.killLeader()
+				}
+				p.awaitRotation(intg, since)
+				seen[string(credentialsOf(t, intg)["client_secret"])] = true
+				p.awaitRetirement(intg)
+				if t.Failed() {
+					return
+				}
+			}
+			f.stop()
+			t.Logf("%d requests, %d client secrets", f.requests.Load(), len(seen))
+			if len(seen) != rotations+1 || f.requests.Load() < 100*rotations {
+				t.Errorf("%d client secrets and %d requests: there was too little to see", len(seen), f.requests.Load())
+			}
+		})
+	}
+}
+
+func TestAClientThatNeverReadsAgain(t *testing.T) {
+	p := startPair(t)
+	namespace, policy := newOwnNamespace(t, everything())
+	intg := apply(t, rotating(namespace, &v1alpha1.RotationSpec{
+		Overlap: &metav1.Duration{Duration: 5 * time.Minute}, MaxOverlap: &metav1.Duration{Duration: 24 * time.Hour},
+	}))
+	p.dial(intg)
+	defer poke(t, policy)()
+	old := credentialsOf(t, intg)
+	p.request(intg)
+	p.awaitRotation(intg, &metav1.Time{})
+	rotated := intg.Status.Credentials.LastRotationTime.Time
+
+	// For six overlaps, only at one of the replicas.
+	for p.now().Before(rotated.Add(30 * time.Minute)) {
+		if err := p.token(t.Context(), 1, string(old["client_id"]), string(old["client_secret"])); err != nil {
+			t.Fatalf("%s after the rotation: %v", p.now().Sub(rotated), err)
+		}
+	}
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(intg), intg); err != nil {
+		t.Fatal(err)
+	}
+	previous := intg.Status.Credentials.Previous
+	if previous == nil || previous.LastUsedTime == nil || p.now().Sub(previous.LastUsedTime.Time) > 5*time.Minute {
+		t.Fatalf("at %s the status should show who still uses the previous secret: %+v", p.now(), previous)
+	}
+	if !previous.ExpiresAt.Time.Equal(rotated.Add(24 * time.Hour)) {
+		t.Errorf("the previous secret is accepted until %s, want 24h after %s", previous.ExpiresAt, rotated)
+	}
+	told := false
+	for _, e := range eventsAbout(t, intg) {
+		told = told || e.Type == corev1.EventTypeWarning && e.Reason == v1alpha1.ReasonPreviousSecretInUse
+	}
+	if !told {
+		t.Errorf("no event says %s: %+v", v1alpha1.ReasonPreviousSecretInUse, eventsAbout(t, intg))
+	}
+
+	// Once it has moved to the new secret, the old one goes.
+	fresh := credentialsOf(t, intg)
+	if err := p.token(t.Context(), 0, string(fresh["client_id"]), string(fresh["client_secret"])); err != nil {
+		t.Error(err)
+	}
+	p.awaitRetirement(intg)
+	for i := range p.hc {
+		if !within(patience, func() bool {
+			status, _, err := requestToken(t.Context(), p.hc[i], p.issuer, string(old["client_id"]), string(old["client_secret"]))
+			return err == nil && status == http.StatusUnauthorized
+		}) {
+			t.Errorf("replica %d accepts a secret that is retired", i)
+		}
+	}
+}
+
+// eventsAbout returns the events about an Integration.
+func eventsAbout(t *testing.T, intg *v1alpha1.Integration) []eventsv1.Event {
+	t.Helper()
+	all := &eventsv1.EventList{}
+	if err := admin.List(t.Context(), all, client.InNamespace(intg.Namespace)); err != nil {
+		t.Fatal(err)
+	}
+	var about []eventsv1.Event
+	for i := range all.Items {
+		if all.Items[i].Regarding.UID == intg.UID {
+			about = append(about, all.Items[i])
+		}
+	}
+	return about
+}
+
+func TestANarrowedPolicyCountsOnEveryReplicaWithinTwoSeconds(t *testing.T) {
+	allow := everything()
+	allow.Scopes = []v1alpha1.Pattern{"orders.*"}
+	namespace, policy := newOwnNamespace(t, allow)
+	at, _, _ := startTwo(t, nil)
+	issuer := at[0].issuer
+	intg := orderSync(namespace)
+	apply(t, intg)
+	data := credentialsOf(t, intg)
+	for i := range at {
+		at[i] = &endpoint{hc: at[i].hc, issuer: issuer, data: data}
+	}
+	wider := func(i int) int {
+		r, err := at[i].post(t.Context(), v1alpha1.PathToken, "grant_type", "client_credentials", "scope", "orders.write")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.status
+	}
+	allowed := policy.Spec.Allow.Scopes
+	for _, tt := range []struct {
+		name   string
+		scopes []v1alpha1.Pattern
+		want   int
+	}{
+		{"as it was", allowed, http.StatusOK},
+		{"narrowed", []v1alpha1.Pattern{"orders.read"}, http.StatusBadRequest},
+		{"widened again", []v1alpha1.Pattern{"orders.read", "*.write"}, http.StatusOK},
+		{"with a typo", []v1alpha1.Pattern{"oders.*"}, http.StatusBadRequest},
+		{"back", allowed, http.StatusOK},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			changed := policy.DeepCopy()
+			changed.Spec.Allow.Scopes = tt.scopes
+			if err := admin.Patch(t.Context(), changed, client.MergeFrom(policy)); err != nil {
+				t.Fatal(err)
+			}
+			policy = changed
+			if !within(2*time.Second, func() bool { return wider(0) == tt.want && wider(1) == tt.want }) {
+				t.Errorf("after two seconds the replicas say %d and %d, want %d", wider(0), wider(1), tt.want)
+			}
+		})
+	}
+
+	t.Run("a typo takes nothing away that another policy allows", func(t *testing.T) {
+		other := policy.DeepCopy()
+		other.ObjectMeta = metav1.ObjectMeta{Name: namespace + "-other"}
+		other.Spec.Allow.MaxTokenLifetime = nil
+		if err := admin.Create(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = admin.Delete(context.WithoutCancel(t.Context()), other) })
+		changed := policy.DeepCopy()
+		changed.Spec.Allow.Scopes = []v1alpha1.Pattern{"oders.*"}
+		changed.Spec.Allow.MaxTokenLifetime = &metav1.Duration{Duration: 5 * time.Minute}
+		if err := admin.Patch(t.Context(), changed, client.MergeFrom(policy)); err != nil {
+			t.Fatal(err)
+		}
+		// The shorter lifetime shows that the leader has seen the change.
+		NewWithT(t).Eventually(func(g Gomega) {
+			g.Expect(wider(0)).To(Equal(http.StatusOK))
+			g.Expect(wider(1)).To(Equal(http.StatusOK))
+			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(intg), intg)).To(Succeed())
+			g.Expect(intg.Status.Granted.Lifetime.Duration).To(Equal(5 * time.Minute))
+		}, patience, poll).Should(Succeed())
+		for i := range at {
+			if got := wider(i); got != http.StatusOK {
+				t.Errorf("replica %d: %d: the typo took away what the other policy allows", i, got)
+			}
+		}
+	})
+}
+
+func TestDeliveredTokensAreGood(t *testing.T) {
+	p := startPair(t)
+	namespace, policy := newOwnNamespace(t, everything())
+	intg := orderSync(namespace)
+	intg.Spec.Token.Lifetime = &metav1.Duration{Duration: 5 * time.Minute}
+	intg.Spec.Secret.AccessTokens = []v1alpha1.AccessTokenSpec{
+		{Key: "access_token"}, {Key: "read_token", Scopes: &[]string{"orders.read"}, Audience: intg.Spec.Audiences[0]},
+	}
+	apply(t, intg)
+	p.dial(intg)
+	defer poke(t, policy)()
+
+	// An API asks about it as about any other; for ten lifetimes it is never out of date.
+	tokens := map[string]bool{}
+	start := p.now()
+	verify := func(token, query string) int {
+		status, _, err := (&endpoint{hc: p.hc[0], issuer: p.issuer}).verify(t.Context(), token, query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
+	for p.now().Before(start.Add(50 * time.Minute)) {
+		data := credentialsOf(t, intg)
+		token := string(data["access_token"])
+		tokens[token] = true
+		query := "?audience=" + url.QueryEscape(intg.Spec.Audiences[0]) + "&scope="
+		if got := verify(token, query+"orders.write"); got != http.StatusNoContent {
+			t.Fatalf("%s after the start, with %s: %d", p.now().Sub(start), data["access_token_expires_at"], got)
+		}
+		if got := verify(string(data["read_token"]), query+"orders.read"); got != http.StatusNoContent {
+			t.Fatalf("%s after the start: the narrow token: %d", p.now().Sub(start), got)
+		}
+		if got := verify(string(data["read_token"]), query+"orders.write"); got != http.StatusForbidden {
+			t.Fatalf("%s after the start: the narrow token is too wide: %d", p.now().Sub(start), got)
+		}
+		expires, err := time.Parse(time.RFC3339, string(data["access_token_expires_at"]))
+		if err != nil || !expires.After(p.now()) {
+			t.Fatalf("expires_at is %q at %s: %v", data["access_token_expires_at"], p.now(), err)
+		}
+	}
+	if len(tokens) < 10 || len(tokens) > 40 {
+		t.Errorf("%d tokens in ten lifetimes, want one each two thirds of a lifetime", len(tokens))
+	}
+}
