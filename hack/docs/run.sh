@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every sh block of the given Markdown files against the quickstart, each file as one script, and fails as soon as a command does. A
 # comment <!-- expect: TEXT --> in a file says what its commands print, in this order. So what the documentation shows is known to work
-# as written.
+# as written. Blocks that are to be read and not run here, as they need a cluster of one's own, are marked bash in place of sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
