@@ -70,7 +70,8 @@ const (
 	ReasonNotPermitted = "NotPermitted"
 	// ReasonRotationInvalid: spec.credentials.rotation cannot be followed; the client secret stays as it is.
 	ReasonRotationInvalid = "RotationInvalid"
-	// ReasonTemplateInvalid: spec.secret.template cannot be rendered; the Secret stays as it is.
+	// ReasonTemplateInvalid: a key of spec.secret.template cannot be rendered; it keeps the value it has, and everything else goes on but the
+	// rotation by interval.
 	ReasonTemplateInvalid = "TemplateInvalid"
 	// ReasonClientSecretTooWeak: the client secret that the user brings, by clientSecretRef or in a Secret to take over, is too easy to guess.
 	ReasonClientSecretTooWeak = "ClientSecretTooWeak"
@@ -81,10 +82,11 @@ const (
 	// ReasonSecretNotFound: a Secret that spec.users or spec.credentials.clientSecretRef names does not exist. Other users log in as
 	// before, and so it is with the next three.
 	ReasonSecretNotFound = "SecretNotFound"
-	// ReasonSecretNotConsented: a Secret that spec.users names lacks the label by which its owner lets the Integration use it.
+	// ReasonSecretNotConsented: a Secret that spec.users or spec.credentials.clientSecretRef names lacks the label by which its owner lets the
+	// Integration use it.
 	ReasonSecretNotConsented = "SecretNotConsented"
-	// ReasonSecretInvalid: a Secret that spec.users names is not one to log in with; the message says what it lacks. It may also be
-	// sound, with a password hash of a third kind among the Integration's users.
+	// ReasonSecretInvalid: a Secret that spec.users or spec.credentials.clientSecretRef names is none of the kind; the message says what it
+	// lacks. A user's may also be sound, with a password hash of a third kind among the Integration's users.
 	ReasonSecretInvalid = "SecretInvalid"
 	// ReasonDuplicateUser: two Secrets that spec.users names hold the same username. Neither of the two users can log in.
 	ReasonDuplicateUser = "DuplicateUser"

@@ -99,13 +99,13 @@ type RotationSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$') && self.size() > 0 && duration(self) >= duration('1h') && duration(self) <= duration('17520h')",message="an interval is a duration of hours, minutes and seconds from 1h to 17520h, such as 720h"
 	Interval *metav1.Duration `json:"interval,omitempty"`
 
-	// overlap is how long the previous client secret is accepted beside the new one, from 0s to 8760h. It takes a kubelet up to two
+	// overlap is how long the previous client secret is accepted beside the new one, 0s or 1m to 8760h. It takes a kubelet up to two
 	// minutes to show a new Secret to a Pod: below 5m, requests may fail; 0s is for a secret that has leaked. Left out, it is 24h, or
 	// half of interval if that is shorter.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$') && self.size() > 0 && duration(self) <= duration('8760h')",message="an overlap is a duration of hours, minutes and seconds from 0s to 8760h, such as 24h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$') && self.size() > 0 && (duration(self) == duration('0s') || duration(self) >= duration('1m') && duration(self) <= duration('8760h'))",message="an overlap is a duration of hours, minutes and seconds, 0s or from 1m to 8760h, such as 24h"
 	Overlap *metav1.Duration `json:"overlap,omitempty"`
 
 	// maxOverlap is how long the previous client secret is accepted at most while it is still used, up to 8760h. Left out, it is 720h, or

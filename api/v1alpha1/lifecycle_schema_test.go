@@ -49,7 +49,7 @@ func restart(r object) object { return object{"restart": r} }
 
 const (
 	wantInterval    = "an interval is a duration of hours, minutes and seconds from 1h to 17520h, such as 720h"
-	wantOverlap     = "an overlap is a duration of hours, minutes and seconds from 0s to 8760h, such as 24h"
+	wantOverlap     = "an overlap is a duration of hours, minutes and seconds, 0s or from 1m to 8760h, such as 24h"
 	wantMaxOverlap  = "a maxOverlap is a duration of hours, minutes and seconds up to 8760h, such as 168h"
 	wantShorter     = "spec.credentials.rotation.overlap must be shorter than interval, as no more than two client secrets are valid at a time: lower one or raise the other"
 	wantMostLonger  = "spec.credentials.rotation.maxOverlap must not be shorter than overlap: raise one or lower the other"
@@ -87,6 +87,7 @@ func TestTheSchemaRefusesLifecyclesThatCannotWork(t *testing.T) {
 		{"a negative interval", rotation(object{"interval": "-720h"}), wantInterval},
 		{"an interval of 33 characters", rotation(object{"interval": strings.Repeat("1", 33)}), "spec.credentials.rotation.interval: Too long: may not be more than 32"},
 		{"a negative overlap", rotation(object{"overlap": "-1h"}), wantOverlap},
+		{"an overlap that ends before a use of it is known", rotation(object{"overlap": "59s"}), wantOverlap},
 		{"an overlap over a year", rotation(object{"overlap": "8760h1s"}), wantOverlap},
 		{"an empty overlap", rotation(object{"overlap": ""}), wantOverlap},
 		{"an overlap of 33 characters", rotation(object{"overlap": strings.Repeat("1", 33)}), "spec.credentials.rotation.overlap: Too long: may not be more than 32"},
@@ -124,6 +125,12 @@ func TestTheSchemaRefusesLifecyclesThatCannotWork(t *testing.T) {
 			"a client secret of one's own where the operator writes",
 			object{"credentials": object{"clientSecretRef": object{"name": "mine"}}, "secret": object{"name": "mine"}},
 			wantOtherName,
+		},
+
+		{
+			"a client secret of one's own under the Integration's name",
+			credentials(object{"clientSecretRef": object{"name": "refused"}}),
+			"spec.credentials.clientSecretRef names the Secret that the operator writes",
 		},
 
 		{"a template without data", secret(object{"template": object{}}), "spec.secret.template.data: Required value"},
@@ -185,6 +192,7 @@ func TestTheSchemaTakesLifecycles(t *testing.T) {
 		{"the shortest interval", rotation(object{"interval": "1h"})},
 		{"the longest interval", rotation(object{"interval": "17520h"})},
 		{"an overlap of nothing", rotation(object{"overlap": "0s"})},
+		{"the shortest overlap", rotation(object{"overlap": "1m"})},
 		{"the longest overlap", rotation(object{"overlap": "8760h", "maxOverlap": "8760h"})},
 		{"everything as long as can be", rotation(object{"interval": "24h", "overlap": "23h59m59s", "maxOverlap": "24h", "retirement": "WhenUnused"})},
 		{"retirement by the clock", rotation(object{"overlap": "1h", "retirement": "AfterOverlap"})},
@@ -193,6 +201,10 @@ func TestTheSchemaTakesLifecycles(t *testing.T) {
 		{"a window with everything", window(object{"schedule": "*/5 0-6,22 1,15 JAN-JUN MON-FRI", "timeZone": "America/Argentina/Buenos_Aires", "duration": "5m"})},
 		{"a window of a week", window(object{"duration": "168h", "timeZone": "Etc/GMT+5"})},
 		{"a client secret of one's own", credentials(object{"clientSecretRef": object{"name": "mine"}, "rotation": object{"overlap": "1h"}})},
+		{
+			"a client secret of one's own under the Integration's name, which is not the Secret's",
+			object{"credentials": object{"clientSecretRef": object{"name": "taken"}}, "secret": object{"name": "other"}},
+		},
 		{"the most templates", template(numberedKeys(16))},
 		{"a long template", template(object{"app.env": strings.Repeat("x", 8192)})},
 		{"an access token", accessToken(nil, nil)},

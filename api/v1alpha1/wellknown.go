@@ -19,6 +19,9 @@ const (
 	// LabelIntegration names the Integration a Secret belongs to. It bounds the informer and proves nothing: a Secret is an
 	// Integration's when its controller owner reference carries the Integration's UID.
 	LabelIntegration = MetadataPrefix + "integration"
+	// LabelAdopt is the consent of a Secret's owner to more than LabelIntegration: the Integration that it names may take the Secret over,
+	// write it and delete it. The operator puts it on Secrets that outlive their Integration.
+	LabelAdopt = MetadataPrefix + "adopt"
 	// LabelSigningKey marks a Secret of the operator's namespace that holds a signing key, or a key for KeyAlgorithmA256GCM; its
 	// value is the algorithm.
 	LabelSigningKey = MetadataPrefix + "signing-key"
@@ -38,6 +41,9 @@ const (
 	// AnnotationAdoptedKeys lists as JSON the data keys that a Secret had, beside the standard ones, when the operator took it over.
 	// They stay as they are.
 	AnnotationAdoptedKeys = MetadataPrefix + "adopted-keys"
+	// AnnotationTrimmed is on no Secret of the API server: the manager's cache puts it on a Secret of which it does not hold all the data. Whoever
+	// writes such a Secret reads it from the API server first.
+	AnnotationTrimmed = MetadataPrefix + "trimmed"
 	// AnnotationAppliedMetadata records as JSON which labels and annotations of a generated Secret came from
 	// spec.secret, so that one taken out of spec is taken off the Secret and nobody else's is.
 	AnnotationAppliedMetadata = MetadataPrefix + "applied-metadata"
