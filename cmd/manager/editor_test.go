@@ -5,9 +5,11 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +23,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/internal/testplane"
 )
 
 // What the Secrets hold that the editor may not read.
@@ -70,6 +74,8 @@ func newFenced(t *testing.T) *fenced {
 		},
 		f.secret("database", corev1.SecretTypeOpaque, "", "client_id", "x", "client_secret", databaseSecret),
 		f.secret("database-login", corev1.SecretTypeBasicAuth, "", "username", "root", "password", databasePassword),
+		f.secret("my-login", corev1.SecretTypeBasicAuth, "attempt", "username", "anna", "password", databasePassword),
+		f.secret("mine", corev1.SecretTypeOpaque, "attempt", "client_id", "x", "client_secret", databaseSecret),
 		f.secret("for-another", corev1.SecretTypeOpaque, "another", "client_id", f.namespace+".attempt", "client_secret", databaseSecret),
 	} {
 		if err := admin.Create(t.Context(), object); err != nil {
@@ -117,20 +123,25 @@ func (f *fenced) attempt(t *testing.T, edit func(*v1alpha1.IntegrationSpec)) *v1
 	}, patience, poll).Should(Succeed())
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		if err := f.editor.Delete(ctx, intg); err != nil {
+		if err := client.IgnoreNotFound(f.editor.Delete(ctx, intg)); err != nil {
 			t.Error(err)
 		}
-		// There is no garbage collector here.
-		secret := &corev1.Secret{}
-		err := admin.Get(ctx, client.ObjectKey{Namespace: f.namespace, Name: intg.SecretName()}, secret)
-		if err == nil && metav1.IsControlledBy(secret, intg) {
-			err = admin.Delete(ctx, secret)
-		}
-		if client.IgnoreNotFound(err) != nil {
-			t.Error(err)
-		}
+		f.collect(ctx, intg)
 	})
 	return intg
+}
+
+// collect takes the Secret of an Integration that is gone, as there is no garbage collector here.
+func (f *fenced) collect(ctx context.Context, intg *v1alpha1.Integration) {
+	f.t.Helper()
+	secret := &corev1.Secret{}
+	err := admin.Get(ctx, client.ObjectKey{Namespace: f.namespace, Name: intg.SecretName()}, secret)
+	if err == nil && metav1.IsControlledBy(secret, intg) {
+		err = admin.Delete(ctx, secret)
+	}
+	if client.IgnoreNotFound(err) != nil {
+		f.t.Error(err)
+	}
 }
 
 // as returns the token endpoint for somebody who presents an ID and a secret.
@@ -239,6 +250,17 @@ func TestAnEditorOfIntegrationsGetsNoFurther(t *testing.T) {
 		}
 		f.refused(t, public, "invalid_grant", "grant_type", "password", "username", "root", "password", databasePassword)
 	})
+	t.Run("a login that may be used, as a Secret to take over", func(t *testing.T) {
+		before := f.secretOf(t, "my-login")
+		f.attempt(t, func(s *v1alpha1.IntegrationSpec) {
+			s.Secret.Name, s.Secret.Keys = "my-login", v1alpha1.SecretKeys{ClientID: "username", ClientSecret: "password"}
+			s.Credentials.Methods, s.GrantTypes = []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodNone}, []v1alpha1.GrantType{v1alpha1.GrantTypePassword}
+			s.Secret.Template = &v1alpha1.SecretTemplate{Data: map[string]v1alpha1.TemplateText{"passwordHash": "x"}}
+		})
+		f.untouched(t, "my-login", before)
+	})
+	t.Run("a template that fails on what it is given", f.testTemplates)
+	t.Run("every field at once", f.testEveryField)
 	for _, name := range []string{"database", "for-another", "neighbour"} {
 		t.Run("taking over Secret "+name, func(t *testing.T) {
 			before := f.secretOf(t, name)
@@ -279,6 +301,61 @@ func (f *fenced) testAPI(t *testing.T) {
 	if err := f.editor.Update(ctx, labelled); !apierrors.IsInvalid(err) {
 		t.Errorf("a label of the operator's own: want Invalid, got %v", err)
 	}
+}
+
+// testTemplates tries to have a client secret told that may be used and not be read: by what a template fails on, and by whether it fails.
+func (f *fenced) testTemplates(t *testing.T) {
+	said := map[string]string{}
+	for _, text := range []string{
+		`{{ eq (split "=" "x") (split "=" (base64 .ClientSecret)) }}`,
+		`{{ .ClientSecret.Nothing }}`,
+		`{{ index .ClientSecret 1000 }}`,
+		`{{ indent (len .ClientSecret) "x" }}`,
+		`{{ accessToken .ClientSecret }}`,
+		`{{ if eq (replace "k" "" .ClientSecret) .ClientSecret }}{{ indent 99 "" }}{{ end }}`,
+		`{{ if eq (replace "0" "" .ClientSecret) .ClientSecret }}{{ indent 99 "" }}{{ end }}`,
+	} {
+		intg := f.attempt(t, func(s *v1alpha1.IntegrationSpec) {
+			s.Credentials.ClientSecretRef = &v1alpha1.SecretReference{Name: "mine"}
+			s.Secret.Template = &v1alpha1.SecretTemplate{Data: map[string]v1alpha1.TemplateText{"copy": v1alpha1.TemplateText(text)}}
+		})
+		ready := meta.FindStatusCondition(intg.Status.Conditions, v1alpha1.ConditionReady)
+		said[text] = ready.Message
+		f.notTold(t, intg)
+		if err := f.editor.Delete(t.Context(), intg); err != nil {
+			t.Fatal(err)
+		}
+		f.collect(t.Context(), intg)
+	}
+	if with, without := said[`{{ if eq (replace "k" "" .ClientSecret) .ClientSecret }}{{ indent 99 "" }}{{ end }}`],
+		said[`{{ if eq (replace "0" "" .ClientSecret) .ClientSecret }}{{ indent 99 "" }}{{ end }}`]; with != without {
+		t.Errorf("whether a template fails tells what the client secret holds:\n%s\n%s", with, without)
+	}
+}
+
+// testEveryField takes the sample that has every field there is, and points it at what the editor may not use.
+func (f *fenced) testEveryField(t *testing.T) {
+	manifest, err := os.ReadFile(filepath.Join(testplane.RepositoryRoot(), "config", "samples", "integration_every_field.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample := &v1alpha1.Integration{}
+	if err := yaml.Unmarshal([]byte(strings.SplitN(string(manifest), "\n---\n", 2)[0]), sample); err != nil {
+		t.Fatal(err)
+	}
+	intg := f.attempt(t, func(s *v1alpha1.IntegrationSpec) {
+		*s = sample.Spec
+		s.ClientID = ""
+		s.Credentials.ClientSecretRef, s.Credentials.Rotation = &v1alpha1.SecretReference{Name: "database"}, nil
+		s.Users[0].SecretRef.Name = "database-login"
+	})
+	if granted := intg.Status.Granted; granted != nil && len(granted.Access) > 0 {
+		t.Errorf("access to %v is granted", granted.Access)
+	}
+	if held := f.own(t, intg); len(held) > 0 {
+		t.Error("a Secret was made although nothing is permitted")
+	}
+	f.notTold(t, intg)
 }
 
 // testClientIDs tries to be the victim.
@@ -347,30 +424,38 @@ func (f *fenced) testPolicy(t *testing.T) {
 	}
 }
 
-// testNothingIsTold checks that nothing that the editor may read says what they may not know.
+// testNothingIsTold checks all that is there at the end.
 func (f *fenced) testNothingIsTold(t *testing.T) {
 	t.Helper()
-	secrets, integrations := &corev1.SecretList{}, &v1alpha1.IntegrationList{}
-	if err := errors.Join(
-		admin.List(t.Context(), secrets, client.InNamespace(f.namespace)),
-		f.editor.List(t.Context(), integrations, client.InNamespace(f.namespace)),
-	); err != nil {
+	integrations := &v1alpha1.IntegrationList{}
+	if err := f.editor.List(t.Context(), integrations, client.InNamespace(f.namespace)); err != nil {
 		t.Fatal(err)
 	}
-	told, err := json.Marshal(integrations)
+	for i := range integrations.Items {
+		f.notTold(t, &integrations.Items[i])
+	}
+}
+
+// notTold checks that nothing that the editor may read of an Integration says what they may not know, plain or in base64.
+func (f *fenced) notTold(t *testing.T, intg *v1alpha1.Integration) {
+	t.Helper()
+	secrets := &corev1.SecretList{}
+	if err := admin.List(t.Context(), secrets, client.InNamespace(f.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	told, err := json.Marshal(intg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := string(told)
-	for i := range integrations.Items {
-		for _, e := range eventsAbout(t, &integrations.Items[i]) {
-			text += e.Note
-		}
+	for _, e := range eventsAbout(t, intg) {
+		text += e.Note
 	}
 	public := []string{"client_id", "token_url", "issuer", "scope", "audience", "type", "provider", "username", "ca.crt"}
 	for i := range secrets.Items {
 		for key, value := range secrets.Items[i].Data {
-			if !slices.Contains(public, key) && strings.Contains(text, string(value)) {
+			encoded := strings.TrimRight(base64.StdEncoding.EncodeToString(value), "=")
+			if !slices.Contains(public, key) && (strings.Contains(text, string(value)) || strings.Contains(text, encoded)) {
 				t.Errorf("what is under %s in Secret %s was told", key, secrets.Items[i].Name)
 			}
 		}

@@ -23,17 +23,18 @@ import (
 func TestTenRotationsFailNoRequest(t *testing.T) {
 	const rotations, size, killed = 10, 6, 3
 	for _, tt := range []struct {
-		name  string
-		kills bool
+		name       string
+		kills      bool
+		retirement v1alpha1.Retirement
 	}{
-		{"with a leader that lives", false},
-		{"with a leader that is killed at random points", true},
+		{"with a leader that lives", false, v1alpha1.RetirementWhenUnused},
+		{"with a leader that is killed at random points", true, v1alpha1.RetirementAfterOverlap},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := startPair(t)
 			namespace, policy := newOwnNamespace(t, everything())
 			intg := apply(t, rotating(namespace, &v1alpha1.RotationSpec{
-				Overlap: &metav1.Duration{Duration: 5 * time.Minute}, Retirement: v1alpha1.RetirementAfterOverlap,
+				Overlap: &metav1.Duration{Duration: 5 * time.Minute}, Retirement: tt.retirement,
 			}))
 			p.dial(intg)
 			defer poke(t, policy)()

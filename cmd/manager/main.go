@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime/debug"
 	"time"
-	_ "time/tzdata" // Rotation windows name time zones, and an image may have none.
 
 	ctrl "sigs.k8s.io/controller-runtime"
 )
