@@ -105,7 +105,8 @@ func install(ctx context.Context, l layout, _ *state) error {
 		{"apply", "--server-side", "-k", l.config("crd")},
 		{"apply", "--server-side", "-k", l.config("rbac")},
 		{"wait", "--for=condition=Established", "--timeout=60s", "-f", l.config("crd/bases")},
-		{"apply", "--server-side", "-k", l.config("policy")},
+		// What somebody tried out on the policy is undone.
+		{"apply", "--server-side", "--force-conflicts", "-k", l.config("policy")},
 		{"apply", "--server-side", "-k", l.config("restart")},
 	} {
 		if _, err := kubectl(ctx, l, nil, args...); err != nil {

@@ -119,7 +119,8 @@ func round(t target, connections int, length time.Duration, into *result) error 
 	return errors.Join(errs...)
 }
 
-// ask sends one request after the other over one connection until the end.
+// ask sends one request after the other over one connection until the end, and at least one: on a busy machine the end may come before
+// the first.
 func ask(t target, end time.Time) ([]time.Duration, error) {
 	conn, err := net.Dial("tcp", t.address) //nolint:noctx // the round bounds it
 	if err != nil {
@@ -128,7 +129,7 @@ func ask(t target, end time.Time) ([]time.Duration, error) {
 	defer conn.Close() //nolint:errcheck // everything was read
 	reader := bufio.NewReader(conn)
 	latencies := make([]time.Duration, 0, 1<<14)
-	for now := time.Now(); now.Before(end); {
+	for now := time.Now(); len(latencies) == 0 || now.Before(end); {
 		if _, err := conn.Write(t.request); err != nil {
 			return nil, err
 		}
