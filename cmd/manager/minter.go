@@ -16,16 +16,28 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/audit"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/kubestore"
+	"github.com/integration-operator/integration-operator/tokenserver/sealing"
+	"github.com/integration-operator/integration-operator/tokenserver/signer"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
 // grantDelivery is what the audit log calls the grant of a token that the leader puts into a Secret.
 const grantDelivery = "delivery"
 
+// errOthersToken says that a token is none that the minter made for the Integration.
+var errOthersToken = errors.New("the token is for somebody else")
+
+// tokenKeys are the token server's keys as they are now, and whether all that there are have been seen. A kubestore.Store has them.
+type tokenKeys interface {
+	Keys() *signer.Set
+	SealingKeys() *sealing.Set
+	Synced() bool
+}
+
 // A minter makes the tokens of spec.secret.accessTokens with the token server's own keys and by its rules.
 type minter struct {
 	issuer string
-	keys   *kubestore.Store
+	keys   tokenKeys
 	audit  *audit.Recorder
 	now    func() time.Time
 }
@@ -45,11 +57,7 @@ func (m *minter) MintToken(ctx context.Context, intg *v1alpha1.Integration, ask 
 	for _, a := range access {
 		minted.Audiences = append(minted.Audiences, a.Audience)
 	}
-	// One clock reading, so that what is said of the token is what the token says.
-	now := m.now()
-	issuer := &tokens.Issuer{
-		URL: m.issuer, Keys: m.keys.Keys(), Sealing: m.keys.SealingKeys(), Now: func() time.Time { return now },
-	}
+	issuer := &tokens.Issuer{URL: m.issuer, Keys: m.keys.Keys(), Sealing: m.keys.SealingKeys(), Now: m.now}
 	token, err := issuer.AccessToken(tokens.Terms{
 		Client: c, Subject: tokens.SubjectOf(c, nil), Audience: minted.Audiences, Scope: strings.Join(scopes, " "),
 	})
@@ -63,25 +71,30 @@ func (m *minter) MintToken(ctx context.Context, intg *v1alpha1.Integration, ask 
 		Action: audit.Issue, Result: audit.ResultOK, Status: http.StatusOK, Grant: grantDelivery,
 		Client: c.ID, Integration: key, TokenID: token.ID,
 	})
-	minted.Token, minted.IssuedAt = []byte(token.Token), now.UTC().Truncate(time.Second)
-	minted.ExpiresAt = minted.IssuedAt.Add(token.Lifetime.Truncate(time.Second))
+	minted.Token, minted.IssuedAt, minted.ExpiresAt = []byte(token.Token), token.IssuedAt, token.ExpiresAt
 	return minted, nil
 }
 
-// InspectToken implements controllers.TokenMinter.
+// InspectToken implements controllers.TokenMinter. It returns controllers.ErrNoTokenKey while no keys are known that could tell whether the
+// token is good, as in a leader that has just started; a token of an unknown key is useless only once the others are there.
 func (m *minter) InspectToken(_ context.Context, intg *v1alpha1.Integration, token []byte) (controllers.MintedToken, error) {
+	// Asked first: the keys that are read after that are all there are.
+	synced := m.keys.Synced()
 	verifier := &tokens.Verifier{Issuer: m.issuer, Keys: m.keys.Keys(), Sealing: m.keys.SealingKeys(), Now: m.now}
+	complete := synced && len(verifier.Keys.Algorithms()) > 0
 	claims, err := verifier.AccessToken(string(token))
-	if err != nil {
+	switch {
+	case errors.Is(err, tokens.ErrInvalidToken) && !complete:
+		return controllers.MintedToken{}, controllers.ErrNoTokenKey
+	case err != nil:
 		return controllers.MintedToken{}, err
 	}
 	if claims.ClientID != intg.Status.ClientID || claims.Integration.UID != string(intg.UID) || claims.Integration.Username != "" {
-		return controllers.MintedToken{}, errors.New("the token is for somebody else")
+		return controllers.MintedToken{}, errOthersToken
 	}
 	return controllers.MintedToken{
 		Token: token, Scopes: strings.Fields(claims.Scope), Audiences: claims.Audience,
-		// A signed token has three parts and an encrypted one five (RFC 7515 and RFC 7516, section 7.1).
-		Opaque:   strings.Count(string(token), ".") > 2,
+		Opaque:   tokens.IsOpaque(string(token)),
 		IssuedAt: time.Unix(claims.IssuedAt, 0).UTC(), ExpiresAt: time.Unix(claims.ExpiresAt, 0).UTC(),
 	}, nil
 }

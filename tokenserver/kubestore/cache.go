@@ -82,7 +82,8 @@ func trimMetadata(object any) (any, error) {
 }
 
 // trimSecret drops what nobody reads of a Secret, as its informer takes it in. Data is always written whole, so dropping it loses
-// nothing; annotations stay wherever the controllers may write the Secret, as they keep other people's.
+// nothing; annotations stay wherever the controllers may write the Secret, as they keep other people's. An Integration's Secret that is
+// too large says so by v1alpha1.AnnotationTrimmed, for the controllers not to take what is left for all there is.
 func trimSecret(operatorNamespace string, alike *shared) toolscache.TransformFunc {
 	return func(object any) (any, error) {
 		secret, ok := object.(*corev1.Secret)
@@ -109,6 +110,7 @@ func trimSecret(operatorNamespace string, alike *shared) toolscache.TransformFun
 			if len(kept) > 0 && len(kept) <= v1alpha1.MaxClientSecretLength {
 				secret.Data = map[string][]byte{key: kept}
 			}
+			metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.AnnotationTrimmed, "true")
 		}
 		alike.secret(secret)
 		return secret, nil

@@ -5,6 +5,7 @@ package kubestore
 
 import (
 	"bytes"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,19 +32,22 @@ func TestWhatNobodyReadsIsNotKept(t *testing.T) {
 		data            map[string][]byte
 		wantKeys        []string
 		wantAnnotations bool
+		wantTrimmed     bool
 	}{
-		{"a Secret of an Integration is kept whole", "shop", controlled, map[string][]byte{"client_secret": []byte("s"), "issuer": nil}, []string{"client_secret", "issuer"}, true},
-		{"of one that nobody controls the client secret is left", "shop", nil, large, []string{"client_secret"}, false},
-		{"of one of another controller the client secret is left", "shop", []metav1.OwnerReference{{Kind: "Certificate", Controller: new(true)}}, large, []string{"client_secret"}, false},
-		{"one that nobody controls without a client secret is a name only", "shop", nil, map[string][]byte{"padding": nil, "issuer": nil}, nil, false},
-		{"of one that is too large the client secret is left", "shop", controlled, large, []string{"client_secret"}, true},
-		{"the operator's own are kept whole", "operator", nil, large, []string{"client_secret", "padding"}, true},
+		{"a Secret of an Integration is kept whole", "shop", controlled, map[string][]byte{"client_secret": []byte("s"), "issuer": nil}, []string{"client_secret", "issuer"}, true, false},
+		{"the largest there may be is kept whole", "shop", controlled, map[string][]byte{"padding": bytes.Repeat([]byte("x"), maxCachedData-len("padding"))}, []string{"padding"}, true, false},
+		{"one byte more is too large", "shop", controlled, map[string][]byte{"padding": bytes.Repeat([]byte("x"), maxCachedData-len("padding")+1)}, nil, true, true},
+		{"of one that nobody controls the client secret is left", "shop", nil, large, []string{"client_secret"}, false, false},
+		{"of one of another controller the client secret is left", "shop", []metav1.OwnerReference{{Kind: "Certificate", Controller: new(true)}}, large, []string{"client_secret"}, false, false},
+		{"one that nobody controls without a client secret is a name only", "shop", nil, map[string][]byte{"padding": nil, "issuer": nil}, nil, false, false},
+		{"of one that is too large the client secret is left", "shop", controlled, large, []string{"client_secret"}, true, true},
+		{"the operator's own are kept whole", "operator", nil, large, []string{"client_secret", "padding"}, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			secret := &corev1.Secret{
 				ObjectMeta: metav1.ObjectMeta{
 					Namespace: tt.namespace, Name: "a", Labels: map[string]string{v1alpha1.LabelIntegration: "a"}, OwnerReferences: tt.owners,
-					Annotations: annotations, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "somebody"}},
+					Annotations: maps.Clone(annotations), ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "somebody"}},
 				},
 				Data: tt.data,
 			}
@@ -63,6 +67,15 @@ func TestWhatNobodyReadsIsNotKept(t *testing.T) {
 			}
 			if (got.Annotations != nil) != tt.wantAnnotations || got.ManagedFields != nil || got.Labels == nil {
 				t.Errorf("metadata: %+v", got.ObjectMeta)
+			}
+			// An informer may hand in an object that it has trimmed before.
+			for _, round := range []string{"once", "twice"} {
+				if _, marked := got.Annotations[v1alpha1.AnnotationTrimmed]; marked != tt.wantTrimmed {
+					t.Errorf("trimmed %s, it says that it is: %t, want %t", round, marked, tt.wantTrimmed)
+				}
+				if _, err := trimSecret("operator", newShared())(got); err != nil {
+					t.Fatal(err)
+				}
 			}
 		})
 	}

@@ -20,7 +20,7 @@ func (x *clientIndex) newClient(r *record) *clients.Client {
 	c := grantedTo(i)
 	c.Users = x.users(i.Namespace, i.Name, i.Status.Granted.Users)
 	if c.Accepts(clients.MethodClientSecret) {
-		c.Secrets, c.RotatedAt = secretsOf(r.credentials, i.UID)
+		c.Secrets, c.RotatedAt = secretsOf(r.credentials, i)
 	}
 	if c.Accepts(clients.MethodPrivateKeyJWT) {
 		if c.AssertionKeys = r.assertionKeys; i.Spec.Credentials.JWKS == nil {

@@ -31,6 +31,9 @@ func TestWhichSecretsCountAsCredentials(t *testing.T) {
 			s.Annotations[v1alpha1.AnnotationClientSecretKey] = "PASSWORD"
 			s.Data = map[string][]byte{"PASSWORD": s.Data["client_secret"]}
 		}, true},
+		{"a name that the Integration neither wants nor had does not count, whatever else is right", func(s *corev1.Secret) {
+			s.Name = "planted"
+		}, false},
 		{"a label without an owner proves nothing", func(s *corev1.Secret) { s.OwnerReferences = nil }, false},
 		{"an owner with another UID is another Integration", func(s *corev1.Secret) {
 			s.OwnerReferences[0].UID = types.UID("00000000-0000-0000-0000-000000000000")
@@ -55,7 +58,9 @@ func TestWhichSecretsCountAsCredentials(t *testing.T) {
 		}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			i := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
+			// Both names count: the one that is wanted, and the one that status still has.
+			i := newIntegration(t, newNamespace(t), "app", withSecretName("subject"))
+			keepSecretName(t, i, "witness")
 			subject := credentials(i, "subject", longSecret("subject"))
 			tc.edit(subject)
 			create(t, subject)
@@ -83,8 +88,9 @@ func TestNobodySpeaksForAnotherNamespace(t *testing.T) {
 	victim := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
 	evil := newNamespace(t)
 	namesake := newIntegration(t, evil, "app", v1alpha1.IntegrationSpec{})
+	keepSecretName(t, namesake, "witness")
 	// Everything that somebody who may write Secrets in one namespace can forge.
-	forged := credentials(victim, "forged", longSecret("forged"))
+	forged := credentials(victim, "app", longSecret("forged"))
 	forged.Namespace = evil
 	create(t, forged)
 	squatter := newIntegration(t, evil, "squatter", v1alpha1.IntegrationSpec{ClientID: victim.Status.ClientID})
@@ -172,18 +178,31 @@ func TestARenamedSecretCountsUnderBothNames(t *testing.T) {
 	store := startStore(t, kubestore.Options{OperatorNamespace: newNamespace(t)})
 	i := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
 	accepted := func() []string {
-		words, _ := secretsOf(store, i.Status.ClientID, "old", "new")
+		words, total := secretsOf(store, i.Status.ClientID, "old", "new", "third")
+		if total != len(words) {
+			return append(words, "and others")
+		}
 		return words
 	}
-	former := credentials(i, "former", longSecret("old"))
+	former := credentials(i, "app", longSecret("old"))
 	create(t, former)
+	keepSecretName(t, i, "app")
+	eventually(t, accepted, []string{"old"})
+	patch(t, i, func(i *v1alpha1.Integration) { i.Spec.Secret.Name = "renamed" })
 	create(t, credentials(i, "renamed", longSecret("new")))
 	eventually(t, accepted, []string{"old", "new"})
 
-	create(t, credentials(i, "copy", longSecret("new")))
+	// Events of one informer come in order: once the former Secret's change is known, the third one has been judged.
 	create(t, credentials(i, "third", longSecret("third")))
-	eventually(t, func() int { _, total := secretsOf(store, i.Status.ClientID); return total }, 3)
+	patch(t, former, func(s *corev1.Secret) { s.Data["client_secret"] = []byte(longSecret("new")) })
+	eventually(t, accepted, []string{"new"})
+	patch(t, former, func(s *corev1.Secret) { s.Data["client_secret"] = []byte(longSecret("old")) })
+	eventually(t, accepted, []string{"old", "new"})
 
+	keepSecretName(t, i, "renamed")
+	eventually(t, accepted, []string{"new"})
+	keepSecretName(t, i, "app")
+	eventually(t, accepted, []string{"old", "new"})
 	remove(t, former)
 	eventually(t, accepted, []string{"new"})
 }

@@ -57,10 +57,10 @@ func rotationOf(s *corev1.Secret) *v1alpha1.RotationRecord {
 	return &record
 }
 
-// secretsOf returns what is accepted by those credentials that belong to the Integration with the given UID, without duplicates and in a
-// fixed order, and when the current secret took the place of the previous one, if there is one. What is current or announced in one
-// Secret is so altogether.
-func secretsOf(credentials []credential, owner types.UID) (secrets []clients.Secret, rotatedAt time.Time) {
+// secretsOf returns what is accepted by those credentials that belong to an Integration, without duplicates and in a fixed order, and when
+// the current secret took the place of the previous one, if there is one. What is current or announced in one Secret is so altogether.
+func secretsOf(credentials []credential, i *v1alpha1.Integration) (secrets []clients.Secret, rotatedAt time.Time) {
+	credentials = slices.DeleteFunc(slices.Clone(credentials), func(c credential) bool { return !c.isOf(i) })
 	add := func(s clients.Secret) {
 		if at := slices.IndexFunc(secrets, func(known clients.Secret) bool { return known.Hash == s.Hash }); at < 0 {
 			secrets = append(secrets, s)
@@ -69,16 +69,13 @@ func secretsOf(credentials []credential, owner types.UID) (secrets []clients.Sec
 		}
 	}
 	for _, c := range credentials {
-		if c.owner != owner {
-			continue
-		}
 		add(clients.Secret{Hash: c.hash})
 		if c.rotation != nil && c.rotation.Next != nil {
 			add(clients.Secret{Hash: c.rotation.Next.Digest})
 		}
 	}
 	for _, c := range credentials {
-		if c.owner != owner || c.rotation == nil || c.rotation.Previous == nil {
+		if c.rotation == nil || c.rotation.Previous == nil {
 			continue
 		}
 		add(clients.Secret{Hash: c.rotation.Previous.Digest, Previous: true, Until: c.rotation.Previous.Until})
@@ -88,6 +85,13 @@ func secretsOf(credentials []credential, owner types.UID) (secrets []clients.Sec
 	}
 	slices.SortFunc(secrets, func(a, b clients.Secret) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
 	return secrets, rotatedAt
+}
+
+// isOf reports whether a credential is an Integration's: the Secret belongs to it, and has the name that the Integration wants or, while it
+// moves to another, had. One of any other name is none of the controllers' making, or one that they are about to remove.
+func (c credential) isOf(i *v1alpha1.Integration) bool {
+	named := c.secret == i.SecretName() || i.Status.Credentials != nil && c.secret == i.Status.Credentials.SecretName
+	return named && c.owner == i.UID
 }
 
 // secretSink returns the side of the index that takes credentials Secrets.

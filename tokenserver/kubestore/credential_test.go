@@ -83,6 +83,10 @@ func TestWhichSecretsAreAcceptedDuringARotation(t *testing.T) {
 			rotate(s, both)
 			s.OwnerReferences[0].UID = "another"
 		}, nil, time.Time{}},
+		{"of a Secret of a name that the Integration never had nothing counts", func(s *corev1.Secret) {
+			rotate(s, both)
+			s.Name = "planted"
+		}, nil, time.Time{}},
 		{"of a Secret that nobody controls nothing counts", func(s *corev1.Secret) {
 			rotate(s, both)
 			s.OwnerReferences[0].Controller = new(bool)
@@ -143,6 +147,7 @@ func TestTwoSecretsOfARenamedOne(t *testing.T) {
 		x := newClientIndex(slog.New(slog.DiscardHandler))
 		integrations, secrets := handlers(x)
 		i := grantedIntegration("home", "app", "")
+		named(i, "latter", "former")
 		former, latter := credentialsSecret(i, "former"), credentialsSecret(i, "latter")
 		former.Data["k"], latter.Data["k"] = soundSecret("before"), soundSecret("now")
 		rotate(former, announcing("now"))
@@ -161,11 +166,59 @@ func TestTwoSecretsOfARenamedOne(t *testing.T) {
 		if diff := cmp.Diff([]string{"before", "now"}, acceptedBy(c, "before", "now")); diff != "" || len(c.Secrets) != 2 {
 			t.Errorf("in order %v: %d accepted (-want +got):\n%s", order, len(c.Secrets), diff)
 		}
-		secrets.OnDelete(former)
-		c, _ = x.client("home.app")
-		if diff := cmp.Diff([]string{"before (previous)", "now"}, acceptedBy(c, "before", "now")); diff != "" {
-			t.Errorf("in order %v, after the former one is gone (-want +got):\n%s", order, diff)
+		moved := i.DeepCopy()
+		moved.ResourceVersion = "2"
+		named(moved, "latter", "latter")
+		for _, then := range []struct {
+			what string
+			do   func()
+		}{
+			{"status names the latter", func() { integrations.OnUpdate(i, moved) }},
+			{"the former one is gone", func() { secrets.OnDelete(former) }},
+		} {
+			then.do()
+			c, _ = x.client("home.app")
+			if diff := cmp.Diff([]string{"before (previous)", "now"}, acceptedBy(c, "before", "now")); diff != "" {
+				t.Errorf("in order %v, after %s (-want +got):\n%s", order, then.what, diff)
+			}
 		}
+	}
+}
+
+// Who may write Secrets but not read them must not get a client secret of their own choice accepted.
+func TestWhichNamesASecretMayHave(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		wanted, former string
+		want           []string
+	}{
+		{"an Integration without a wish has a Secret of its own name", "", "", []string{"app"}},
+		{"where spec names another, that of its own name counts no longer", "wanted", "", []string{"wanted"}},
+		{"while the Secret moves it counts under both names", "wanted", "former", []string{"wanted", "former"}},
+		{"while it moves to the Integration's own name, too", "", "former", []string{"app", "former"}},
+		{"once status names the wanted one the former counts no longer", "wanted", "wanted", []string{"wanted"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, order := range permutations(5) {
+				x := newClientIndex(slog.New(slog.DiscardHandler))
+				integrations, secrets := handlers(x)
+				i := grantedIntegration("home", "app", "")
+				named(i, tt.wanted, tt.former)
+				names := []string{"app", "wanted", "former", "planted"}
+				for _, at := range order {
+					if at == len(names) {
+						integrations.OnAdd(i, true)
+						continue
+					}
+					// With everything else that a credentials Secret has.
+					secrets.OnAdd(credentialsSecret(i, names[at]), true)
+				}
+				c, _ := x.client("home.app")
+				if diff := cmp.Diff(tt.want, acceptedBy(c, names...)); diff != "" || len(c.Secrets) != len(tt.want) {
+					t.Errorf("in order %v: %d accepted (-want +got):\n%s", order, len(c.Secrets), diff)
+				}
+			}
+		})
 	}
 }
 

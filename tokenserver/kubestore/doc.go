@@ -7,7 +7,7 @@
 //
 // # Store
 //
-// It listens to the informers of the manager's cache on every replica, decides what an object may be believed (ownership of
+// It listens to the informers of the manager's cache on every replica, decides what an object may be believed (owner and name of
 // credentials Secrets, the consent on users' Secrets, who holds a client ID, whether a key is sound), and publishes immutable values. A
 // reader on the request path takes a value and nothing else: no lock is held across a request, no API call is made, and with the
 // API server down the last values stay. A Store never writes to Kubernetes; the controllers do.

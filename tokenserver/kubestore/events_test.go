@@ -58,6 +58,14 @@ func credentialsSecret(i *v1alpha1.Integration, name string) *corev1.Secret {
 	}
 }
 
+// named makes an Integration one that wants its Secret to have a name, and had it under another; empty names are none.
+func named(i *v1alpha1.Integration, wanted, former string) {
+	i.Spec.Secret.Name, i.Status.Credentials = wanted, nil
+	if former != "" {
+		i.Status.Credentials = &v1alpha1.CredentialsStatus{SecretName: former}
+	}
+}
+
 // soundSecret returns a client secret that is long enough.
 func soundSecret(word string) []byte {
 	return []byte(word + strings.Repeat(".", v1alpha1.MinClientSecretLength))
@@ -104,6 +112,7 @@ func permutations(n int) [][]int {
 func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
 	deriver := grantedIntegration("home", "app", "")
 	claimer := grantedIntegration("away", "app", "home.app")
+	named(deriver, "two", "one")
 	one, two := credentialsSecret(deriver, "one"), credentialsSecret(deriver, "two")
 	rotate(one, v1alpha1.RotationRecord{
 		RotatedAt: rotated, Next: &v1alpha1.AnnouncedSecret{Digest: v1alpha1.DigestOf(soundSecret("next"))},
@@ -113,7 +122,7 @@ func TestEveryOrderOfEventsEndsTheSame(t *testing.T) {
 		RotatedAt: rotated.Add(-time.Hour),
 		Previous:  &v1alpha1.SupersededSecret{Digest: v1alpha1.DigestOf(soundSecret("previous")), Until: rotated.Add(time.Minute)},
 	})
-	foreign := credentialsSecret(claimer, "x")
+	foreign := credentialsSecret(claimer, "app")
 	rotate(foreign, v1alpha1.RotationRecord{
 		RotatedAt: rotated.Add(time.Hour),
 		Previous:  &v1alpha1.SupersededSecret{Digest: v1alpha1.DigestOf(soundSecret("foreign")), Until: rotated.Add(time.Hour)},
@@ -168,11 +177,16 @@ func TestASecretThatChangesItsIntegrationLeavesTheFormer(t *testing.T) {
 	x := newClientIndex(slog.New(slog.DiscardHandler))
 	integrations, secrets := handlers(x)
 	a, b := grantedIntegration("home", "a", ""), grantedIntegration("home", "b", "")
+	named(a, "shared", "")
+	named(b, "shared", "")
 	integrations.OnAdd(a, true)
 	integrations.OnAdd(b, true)
 	before, after := credentialsSecret(a, "shared"), credentialsSecret(b, "shared")
 	after.ResourceVersion = "2"
 	secrets.OnAdd(before, true)
+	if c, _ := x.client("home.a"); len(c.Secrets) != 1 {
+		t.Errorf("before, a accepts %d secrets, want 1", len(c.Secrets))
+	}
 	secrets.OnUpdate(before, after)
 	ca, _ := x.client("home.a")
 	cb, _ := x.client("home.b")
@@ -186,7 +200,10 @@ func TestARecreatedIntegrationDoesNotInheritSecrets(t *testing.T) {
 	integrations, secrets := handlers(x)
 	former := grantedIntegration("home", "app", "")
 	integrations.OnAdd(former, true)
-	secrets.OnAdd(credentialsSecret(former, "one"), true)
+	secrets.OnAdd(credentialsSecret(former, "app"), true)
+	if c, _ := x.client("home.app"); len(c.Secrets) != 1 {
+		t.Errorf("the former Integration's client accepts %d secrets, want 1", len(c.Secrets))
+	}
 	recreated := former.DeepCopy()
 	recreated.UID, recreated.ResourceVersion = "new", "2"
 	integrations.OnUpdate(former, recreated)
@@ -235,7 +252,7 @@ func TestKeysOfAClientAreParsedWhenSpecChanges(t *testing.T) {
 	status := i.DeepCopy()
 	status.ResourceVersion = "2"
 	integrations.OnUpdate(i, status)
-	secrets.OnAdd(credentialsSecret(i, "one"), false)
+	secrets.OnAdd(credentialsSecret(i, "app"), false)
 	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "home/app") {
 		t.Errorf("want one line about the damaged key, got:\n%s", log)
 	}
@@ -293,6 +310,7 @@ func TestReadersMeetWholeClientsWhileEventsArrive(t *testing.T) {
 	x := newClientIndex(slog.New(slog.DiscardHandler))
 	integrations, secrets := handlers(x)
 	i := grantedIntegration("home", "app", "")
+	named(i, "one", "two")
 	integrations.OnAdd(i, true)
 	stop := make(chan struct{})
 	var readers, writers sync.WaitGroup

@@ -82,16 +82,18 @@ func TestStartWritesTheFirstUseAtOnceAndOthersLater(t *testing.T) {
 	r.Used(c)
 	eventually(t, func() string { return lastUsed(t, i) }, "10:01:00")
 	eventually(t, func() bool { return sees(r, i) }, true)
+	r.rest()
 
 	clock.advance(20 * time.Second)
 	r.Used(c)
 	r.ticks <- clock.now()
-	r.ticks <- clock.now() // Taken once the look before it is over.
+	r.rest()
 	wantLastUsed(t, i, "10:01:00")
 	clock.advance(11 * time.Second)
 	r.ticks <- clock.now()
 	eventually(t, func() string { return lastUsed(t, i) }, "10:01:20")
 	eventually(t, func() bool { return sees(r, i) }, true)
+	r.rest()
 
 	// What is left when it ends is written then.
 	clock.advance(31 * time.Second)
@@ -221,6 +223,7 @@ func TestUsesAreKeptWhileTheAPIServerIsAway(t *testing.T) {
 	r.Used(c)
 	r.ticks <- clock.now()
 	eventually(t, func() int { tried, _ := r.spy.counts(); return tried }, 2)
+	r.rest()
 	wantLastUsed(t, i, "none")
 	if log := r.log.String(); strings.Contains(log, "http") || !strings.Contains(log, i.Namespace+"/app") || !strings.Contains(log, "level=WARN") {
 		t.Errorf("want warnings that name the Integration and no URL, got:\n%s", log)
@@ -230,6 +233,7 @@ func TestUsesAreKeptWhileTheAPIServerIsAway(t *testing.T) {
 	r.ticks <- clock.now()
 	eventually(t, func() string { return lastUsed(t, i) }, "10:01:10")
 	eventually(t, func() bool { return sees(r, i) }, true)
+	r.rest()
 
 	// It ends soon, and without an answer, too.
 	line.set(cut)

@@ -189,6 +189,12 @@ func wantLastUsed(t *testing.T, i *v1alpha1.Integration, want string) {
 	}
 }
 
+// rest waits until Start is done with what it does now: only then may the clock go on, as a write ends by the clock, too. There must be a
+// use that it looks after.
+func (n *noter) rest() {
+	n.ticks <- n.spy.clock.now()
+}
+
 // run runs a replica's Start, and returns what ends it and waits for that.
 func (n *noter) run(t *testing.T) (stop func()) {
 	t.Helper()

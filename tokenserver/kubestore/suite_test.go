@@ -190,6 +190,21 @@ func credentials(i *v1alpha1.Integration, name, clientSecret string) *corev1.Sec
 	}
 }
 
+// withSecretName returns the spec of an Integration that wants its Secret to have a name.
+func withSecretName(name string) v1alpha1.IntegrationSpec {
+	var spec v1alpha1.IntegrationSpec
+	spec.Secret.Name = name
+	return spec
+}
+
+// keepSecretName notes the name of an Integration's Secret, as the controllers do.
+func keepSecretName(t *testing.T, i *v1alpha1.Integration, name string) {
+	t.Helper()
+	patchStatus(t, i, func(s *v1alpha1.IntegrationStatus) {
+		s.Credentials = &v1alpha1.CredentialsStatus{SecretName: name}
+	})
+}
+
 // longSecret returns a client secret that is long enough and recognisable.
 func longSecret(word string) string {
 	return word + strings.Repeat(".", v1alpha1.MinClientSecretLength)

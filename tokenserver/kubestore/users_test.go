@@ -118,7 +118,7 @@ func TestADeletedOrRetypedSecretEndsTheUser(t *testing.T) {
 	retyped := userSecret(i.Namespace, "ada", "app", "ada", "a")
 	retyped.Type = corev1.SecretTypeOpaque
 	create(t, retyped)
-	create(t, credentials(i, "witness", longSecret("witness")))
+	create(t, credentials(i, "app", longSecret("witness")))
 	eventually(t, func() int { _, n := secretsOf(store, i.Status.ClientID, "witness"); return n }, 1)
 	if diff := cmp.Diff(map[string]string{"bob": "b"}, users()); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)
@@ -168,7 +168,7 @@ func TestANameThatTwoSecretsHaveIsNobodys(t *testing.T) {
 	eventually(t, users, map[string]string{"bob": "b"})
 	three := userSecret(i.Namespace, "three", "app", "ada", "3")
 	create(t, three)
-	create(t, credentials(i, "witness", longSecret("witness")))
+	create(t, credentials(i, "app", longSecret("witness")))
 	eventually(t, func() int { _, n := secretsOf(store, i.Status.ClientID, "witness"); return n }, 1)
 	if diff := cmp.Diff(map[string]string{"bob": "b"}, users()); diff != "" {
 		t.Errorf("users with three Secrets of one name (-want +got):\n%s", diff)
@@ -221,7 +221,7 @@ func TestUsersHashedInAThirdWayAreLeftOut(t *testing.T) {
 	patch(t, one, func(s *corev1.Secret) { hashed(s, bcrypt5) })
 	eventually(t, users, known("one", "plain", "two", "three", "also-two"))
 	secret("late", bcrypt4)
-	create(t, credentials(i, "witness", longSecret("witness")))
+	create(t, credentials(i, "app", longSecret("witness")))
 	eventually(t, func() int { _, n := secretsOf(store, i.Status.ClientID, "witness"); return n }, 1)
 	if diff := cmp.Diff(known("one", "plain", "two", "three", "also-two"), users()); diff != "" {
 		t.Errorf("users with one of a third kind behind them (-want +got):\n%s", diff)
