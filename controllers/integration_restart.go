@@ -55,6 +55,7 @@ func (r *IntegrationReconciler) restartWorkloads(ctx context.Context, s *scope) 
 	}
 	if err != nil && s.restartProblem == nil {
 		ctrl.LoggerFrom(ctx).Error(err, "cannot restart workloads")
+		s.restartProblem = s.formerRestartProblem()
 		s.lookAgain(s.now.Add(restartRetry))
 	}
 	return nil
@@ -74,6 +75,17 @@ func (s *scope) wantsWorkloads() bool {
 	conditions := s.intg.Status.Conditions
 	return s.now.Before(created.Add(2*workloadsGrace)) || s.intg.Status.ObservedGeneration != s.intg.Generation ||
 		meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionStalled) || meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReconciling)
+}
+
+// formerRestartProblem returns what an earlier pass found to be wrong with restarts; nil if nothing was. A pass that could not find out must not
+// call it mended: no later one would look.
+func (s *scope) formerRestartProblem() *terminalError {
+	stalled := meta.FindStatusCondition(s.intg.Status.Conditions, v1alpha1.ConditionStalled)
+	if stalled == nil || stalled.Status != metav1.ConditionTrue ||
+		stalled.Reason != v1alpha1.ReasonNothingToRestart && stalled.Reason != v1alpha1.ReasonRestartForbidden {
+		return nil
+	}
+	return &terminalError{reason: stalled.Reason, message: stalled.Message}
 }
 
 // workloads returns the workloads that spec.restart chooses, as the API server has them now. Where that cannot be, it records the problem and
@@ -139,42 +151,62 @@ func (r *IntegrationReconciler) eachWorkload(
 	}
 }
 
-// restartNext does the next step of restarts that are not complete.
+// restartNext does the next step of restarts that are not complete, and sets when to look again unless it returns an error. What is forbidden is
+// tried once a pass: as a rule the next workload would fare no better.
 func (r *IntegrationReconciler) restartNext(ctx context.Context, s *scope, workloads []restarts.Workload) error {
 	step := restarts.Next(s.restart, workloads, int(s.intg.Spec.Restart.BatchSize), s.now)
 	s.restart = step.Status
-	s.lookAgain(step.Again)
-	var restarted []string
+	var restarted []restarts.Workload
 	var failed error
 	for _, w := range step.Patch {
-		name := w.Kind + " " + w.Name
 		err := r.restart(ctx, s, w)
+		if apierrors.IsForbidden(err) {
+			failed = s.cannotRestart(v1alpha1.ReasonRestartForbidden, "the operator may not restart %s %s: install config/restart beside the "+
+				"operator, see to an admission policy that is in the way, or take spec.restart out", w.Kind, w.Name)
+			break
+		}
 		switch {
 		case err == nil:
-			restarted = append(restarted, name)
+			restarted = append(restarted, w)
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 			// It has changed since, or gone: the next pass sees what became of it.
-		case apierrors.IsForbidden(err):
-			failed = s.cannotRestart(v1alpha1.ReasonRestartForbidden, "the operator may not restart %s: install config/restart beside the "+
-				"operator, see to an admission policy that is in the way, or take spec.restart out", name)
 		case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 			restarts.PassOver(s.restart, w)
-			r.Recorder.Eventf(s.intg, nil, corev1.EventTypeWarning, v1alpha1.ReasonWorkloadsRestarted, "RestartWorkloads",
-				"cannot restart %s, as the API server refuses the change: restart it by hand", name)
+			r.tellRestarts(s, corev1.EventTypeWarning, "cannot restart %s %s, as the API server refuses the change: restart it by hand", w.Kind, w.Name)
 		default:
 			failed = err
 		}
 	}
+	rotation := s.restart.RotationTime.UTC().Format(time.RFC3339)
 	if len(restarted) > 0 {
-		more := ""
-		if n := len(restarted) - maxNamedWorkloads; n > 0 {
-			restarted, more = restarted[:maxNamedWorkloads], fmt.Sprintf(" and %d more", n)
-		}
-		r.Recorder.Eventf(s.intg, nil, corev1.EventTypeNormal, v1alpha1.ReasonWorkloadsRestarted, "RestartWorkloads",
-			"%s", note(fmt.Sprintf("restarted after the rotation at %s: %s%s",
-				s.restart.RotationTime.UTC().Format(time.RFC3339), strings.Join(restarted, ", "), more)))
+		r.tellRestarts(s, corev1.EventTypeNormal, "restarted after the rotation at %s: %s", rotation, workloadNames(restarted))
+	}
+	if len(step.Left) > 0 {
+		r.tellRestarts(s, corev1.EventTypeWarning, "not restarted after the rotation at %s, as status.restart can hold no more than the %d workloads "+
+			"that are there: restart these by hand: %s", rotation, len(s.restart.Workloads), workloadNames(step.Left))
+	}
+	if failed == nil {
+		s.lookAgain(step.Again)
 	}
 	return failed
+}
+
+// tellRestarts records an event about restarts.
+func (r *IntegrationReconciler) tellRestarts(s *scope, kind, format string, args ...any) {
+	r.Recorder.Eventf(s.intg, nil, kind, v1alpha1.ReasonWorkloadsRestarted, "RestartWorkloads", "%s", note(fmt.Sprintf(format, args...)))
+}
+
+// workloadNames returns the kinds and names of workloads, as many as an event names, and how many more there are.
+func workloadNames(workloads []restarts.Workload) string {
+	var names []string
+	for _, w := range workloads[:min(len(workloads), maxNamedWorkloads)] {
+		names = append(names, w.Kind+" "+w.Name)
+	}
+	more := ""
+	if n := len(workloads) - len(names); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(names, ", ") + more
 }
 
 // restart restarts one workload, as kubectl rollout restart does, unless it has changed since it was looked at.

@@ -30,6 +30,8 @@ type Step struct {
 	Status *v1alpha1.RestartStatus
 	// Patch are the workloads to restart now, all of them recorded by an earlier pass.
 	Patch []Workload
+	// Left are the workloads that are not restarted, as the status cannot hold them. They are told once, when the restarts are complete.
+	Left []Workload
 	// Again is when to look again; zero once the restarts are complete.
 	Again time.Time
 }
@@ -98,13 +100,13 @@ func Next(status *v1alpha1.RestartStatus, workloads []Workload, batch int, now t
 			left = append(left, w)
 		}
 	}
-	left = left[:min(len(left), maxRecorded-len(status.Workloads))]
-	if len(left) == 0 {
-		step.Status.CompletionTime = new(recorded(now))
+	slices.SortFunc(left, func(a, b Workload) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	next := left[:min(len(left), max(batch, 1), max(maxRecorded-len(status.Workloads), 0))]
+	if len(next) == 0 {
+		step.Status.CompletionTime, step.Left = new(recorded(now)), left
 		return step
 	}
-	slices.SortFunc(left, func(a, b Workload) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
-	for _, w := range left[:min(len(left), max(batch, 1))] {
+	for _, w := range next {
 		step.Status.Workloads = append(step.Status.Workloads, v1alpha1.RestartedWorkload{Kind: w.Kind, Name: w.Name, Generation: w.Generation})
 	}
 	step.Again = now.Add(settle)

@@ -188,12 +188,16 @@ func TestTheStatusHoldsNoMoreThanItsSchemaAllows(t *testing.T) {
 		workloads = append(workloads, deployment(fmt.Sprintf("w%04d", i), 1))
 	}
 	status := &v1alpha1.RestartStatus{RotationTime: *metaTime(rotation)}
+	var left []restarts.Workload
 	for pass := 0; status.CompletionTime == nil; pass++ {
 		if pass > 100 {
 			t.Fatal("it does not end")
 		}
-		step := restarts.Next(status, workloads, 50, minute(1))
-		status = step.Status
+		step := restarts.Next(status, workloads, 30, minute(1))
+		status, left = step.Status, step.Left
+		if len(left) > 0 && status.CompletionTime == nil {
+			t.Fatal("workloads are said to be left before the restarts are complete")
+		}
 		for _, w := range step.Patch {
 			for i := range workloads {
 				if workloads[i].Name == w.Name {
@@ -204,6 +208,9 @@ func TestTheStatusHoldsNoMoreThanItsSchemaAllows(t *testing.T) {
 	}
 	if len(status.Workloads) != 1000 {
 		t.Errorf("got %d workloads in the status, want 1000", len(status.Workloads))
+	}
+	if len(left) != 100 || left[0].Name != "w1000" || left[99].Name != "w1099" {
+		t.Errorf("got %d workloads that are left, %v, want the last 100", len(left), left)
 	}
 }
 
