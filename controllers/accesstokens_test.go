@@ -342,6 +342,39 @@ func TestRevokingReplacesAndSuspendingRemovesAccessTokens(t *testing.T) {
 	}
 }
 
+func TestNoAccessTokenIsMadeThatCountsAsRevoked(t *testing.T) {
+	w := newWorld(t)
+	intg := w.readyIntegration(t, "clock", delivered(v1alpha1.AccessTokenSpec{Key: "access_token"}))
+	edit(t, intg, func(i *v1alpha1.Integration) {
+		i.Spec.RevokeTokensIssuedBefore = new(metav1.NewTime(w.clock.Now().Truncate(time.Second)))
+	})
+	NewWithT(t).Eventually(func() *metav1.Time {
+		w.seen(t, intg)
+		return intg.Status.TokensRevokedBefore
+	}, deadline, poll).ShouldNot(BeNil())
+	edit(t, intg, func(i *v1alpha1.Integration) { i.Spec.RevokeTokensIssuedBefore = nil })
+	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.deliveredToken(t, intg, "access_token")
+
+	// The clock of the leader goes back, or that of the next one is late.
+	w.clock.move(-time.Hour)
+	minted := w.minter.count()
+	edit(t, w.secret(t, "clock"), func(s *corev1.Secret) { delete(s.Data, "access_token") })
+	NewWithT(t).Eventually(func() bool { return w.secret(t, "clock").Data["access_token_expires_at"] == nil }, deadline, poll).Should(BeTrue())
+	w.seen(t, w.secret(t, "clock"))
+	for range 3 {
+		if again := w.reconcile(t, intg).RequeueAfter; again <= 0 || again > time.Hour {
+			t.Errorf("looks again after %s", again)
+		}
+	}
+	if got := w.minter.count() - minted; got != 0 {
+		t.Errorf("made %d tokens that count as revoked", got)
+	}
+	w.clock.move(time.Hour)
+	w.reconcile(t, intg)
+	w.deliveredToken(t, intg, "access_token")
+}
+
 func TestPoliciesNarrowAccessTokens(t *testing.T) {
 	w := newWorld(t)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}

@@ -72,7 +72,7 @@ func tokenProblem(intg *v1alpha1.Integration, problems []error) error {
 	other := slices.ContainsFunc(problems, func(err error) bool { return !errors.Is(err, ErrNoTokenKey) })
 	if err != nil && !other {
 		// The key's own watch tells when it has come. This process may see it a little later than the key's condition says.
-		return &waitingError{reason: v1alpha1.ReasonSigningKeyPending, retryAfter: raceRetry, message: fmt.Sprintf(
+		return &waitingError{reason: v1alpha1.ReasonSigningKeyPending, retryAfter: keyRetry, message: fmt.Sprintf(
 			"an access token for Secret %s/%s waits for a key: %v", intg.Namespace, intg.SecretName(), ErrNoTokenKey)}
 	}
 	return wrap(err, "make the access tokens for Secret %s/%s", intg.Namespace, intg.SecretName())
@@ -84,6 +84,8 @@ type wanted struct {
 	scopes    []string
 	audiences []string
 	opaque    bool
+	// lifetime is how long the token may live.
+	lifetime time.Duration
 	// before is when every token that counts was issued at the earliest.
 	before time.Time
 }
@@ -91,7 +93,7 @@ type wanted struct {
 // wantedToken narrows what is asked of a token to what is granted. It returns false if that leaves nothing to make: the audience is not
 // granted, or none of the scopes.
 func wantedToken(granted *v1alpha1.Granted, spec v1alpha1.AccessTokenSpec) (wanted, bool) {
-	w := wanted{opaque: granted.TokenFormat == v1alpha1.TokenFormatOpaque}
+	w := wanted{opaque: granted.TokenFormat == v1alpha1.TokenFormatOpaque, lifetime: granted.Lifetime.Duration}
 	asked := granted.DefaultScopes
 	if spec.Scopes != nil {
 		asked = *spec.Scopes
@@ -122,6 +124,14 @@ func (r *IntegrationReconciler) accessToken(
 	if worth == tokenFresh {
 		return found, nil
 	}
+	if want.before.After(s.now) {
+		// By a clock that went back: whatever is made now counts as revoked already.
+		s.lookAgain(want.before)
+		return found, nil
+	}
+	if holdsAdopted(s, want.ask.Key) {
+		return found, nil // What is there stays, and the decision about the Secret says so.
+	}
 	minted, err := r.Minter.MintToken(ctx, holder, want.ask)
 	switch {
 	case err == nil:
@@ -131,6 +141,12 @@ func (r *IntegrationReconciler) accessToken(
 	default:
 		return nil, fmt.Errorf("make access token %s: %w", want.ask.Key, err)
 	}
+}
+
+// holdsAdopted reports whether the Secret has something of its own under one of a token's keys, from before it was taken over.
+func holdsAdopted(s *scope, key string) bool {
+	adopted, _ := credentials.AdoptedKeys(s.existing, s.intg)
+	return slices.Contains(adopted, key) || slices.Contains(adopted, key+v1alpha1.ExpiresAtSuffix)
 }
 
 // presentToken returns the token that the Secret holds, or held under its former name, and what it is worth.
@@ -173,7 +189,7 @@ func worthOf(uid types.UID, found MintedToken, want wanted, now time.Time) token
 		!within(found.Scopes, want.scopes), !within(found.Audiences, want.audiences):
 		return tokenUseless
 	case !within(want.scopes, found.Scopes), !within(want.audiences, found.Audiences), found.Opaque != want.opaque,
-		!now.Before(refreshTime(uid, want.ask.Key, found)):
+		found.ExpiresAt.Sub(found.IssuedAt) > want.lifetime, !now.Before(refreshTime(uid, want.ask.Key, found)):
 		return tokenStale
 	default:
 		return tokenFresh

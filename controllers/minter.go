@@ -21,7 +21,8 @@ type TokenMinter interface {
 	// ErrNoTokenKey, or an error that says which scope or audience is not granted.
 	MintToken(ctx context.Context, intg *v1alpha1.Integration, ask v1alpha1.AccessTokenSpec) (MintedToken, error)
 	// InspectToken returns what a token says that MintToken has made for the Integration, if the token server would accept it now:
-	// signature, issuer, client and times are right. Otherwise it returns an error that holds nothing of the token.
+	// signature, issuer, client and times are right. It returns ErrNoTokenKey while there is no key at all that could tell, and otherwise an
+	// error that holds nothing of the token.
 	InspectToken(ctx context.Context, intg *v1alpha1.Integration, token []byte) (MintedToken, error)
 }
 

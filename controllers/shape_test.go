@@ -6,7 +6,9 @@ package controllers
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -86,6 +88,56 @@ func TestATemplateThatCannotBeRenderedStopsNothingElse(t *testing.T) {
 	}
 	w.change(t, intg, func(s *v1alpha1.SecretSpec) { s.Template.Data["app.env"] = "{{ .Issuer }}" })
 	w.wantEvents(t, intg, "Warning TemplateInvalid", "Normal Ready")
+}
+
+func TestAConditionTellsNothingOfTheClientSecret(t *testing.T) {
+	w := newWorld(t)
+	w.bring(t, "theirs", "", broughtFirst)
+	intg := w.integration(t, "quiet", brings("theirs"), templateOf(map[string]v1alpha1.TemplateText{
+		"compared": `{{ eq (split "=" "x") (split "=" (base64 .ClientSecret)) }}`,
+		"indented": `{{ indent (base64 .ClientSecret) "x" }}`,
+	}))
+	w.waitFor(t, intg, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonTemplateInvalid)
+	encoded := strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(broughtFirst)), "=")
+	if told := fmt.Sprint(intg.Status, w.recorder.all(), w.logs.String()); strings.Contains(told, encoded) || strings.Contains(told, broughtFirst) {
+		t.Error("the client secret is in a status, an event or a log")
+	}
+}
+
+func TestWhetherATemplateFailsTellsNothingOfTheClientSecret(t *testing.T) {
+	w := newWorld(t)
+	intg := w.readyIntegration(t, "oracle")
+	initial := clientSecretIn(w.secret(t, "oracle"))[:1]
+	for _, guess := range []string{initial, "~"} {
+		secret := w.change(t, intg, func(s *v1alpha1.SecretSpec) {
+			s.Template = &v1alpha1.SecretTemplate{Data: map[string]v1alpha1.TemplateText{
+				"out": v1alpha1.TemplateText(`{{ $s := replace "@" .ClientSecret "|@" }}{{ if ne (replace "|` + guess + `" "" $s) $s }}{{ indent 99 "" }}{{ end }}x`),
+			}}
+		})
+		if _, found := secret.Data["out"]; found != (guess == "~") {
+			t.Errorf("guess %q: the key is there: %t", guess, found)
+		}
+	}
+	w.wantEvents(t, intg)
+}
+
+func TestATemplateBecomesNoClientSecret(t *testing.T) {
+	w := newWorld(t)
+	const chosen = "Chosen-by-the-editor_0123456789-Chosen-by"
+	intg := w.readyIntegration(t, "chosen", func(i *v1alpha1.Integration) {
+		i.Spec.Credentials.Methods = []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodPrivateKeyJWT}
+		i.Spec.Credentials.JWKS = &v1alpha1.JSONWebKeySet{Keys: []v1alpha1.JSONWebKey{
+			{KeyType: "OKP", Curve: "Ed25519", X: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+		}}
+	}, templateOf(map[string]v1alpha1.TemplateText{"foo": chosen}))
+	edit(t, intg, func(i *v1alpha1.Integration) {
+		i.Spec.Credentials.Methods = []v1alpha1.CredentialMethod{v1alpha1.CredentialMethodClientSecret}
+		i.Spec.Credentials.JWKS, i.Spec.Secret.Template, i.Spec.Secret.Keys.ClientSecret = nil, nil, "foo"
+	})
+	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	if got := clientSecretIn(w.secret(t, "chosen")); got == chosen || len(got) != 43 {
+		t.Errorf("the client secret is what the editor wrote into a template: %t, of %d characters", got == chosen, len(got))
+	}
 }
 
 func TestTheSecretIsABinding(t *testing.T) {

@@ -4,6 +4,7 @@
 package credentials
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -32,125 +33,151 @@ func Generated(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
 	return Owned(secret, intg) && (adopted || secret.Type == v1alpha1.SecretTypeCredentials)
 }
 
-// Partial reports whether a cached Secret may lack data that it has at the API server: the cache keeps nearly nothing of a Secret that no
-// Integration controls, or that has become too large, and adopted keys must not be lost by that. Whoever decides on it reads it live first.
-func Partial(cached *corev1.Secret) bool {
-	if metav1.GetControllerOfNoCopy(cached) == nil {
-		return true
-	}
-	var listed []string
-	_ = json.Unmarshal([]byte(cached.Annotations[v1alpha1.AnnotationAdoptedKeys]), &listed) // Damaged: the live one tells no more.
-	return slices.ContainsFunc(listed, func(key string) bool {
-		_, found := cached.Data[key]
-		return !found
-	})
+// Adopted reports whether a generated Secret was there before the Integration. The operator does not delete it of its own accord: where the
+// Integration gives it up, it is Released.
+func Adopted(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
+	_, adopted := secret.Annotations[v1alpha1.AnnotationAdoptedKeys]
+	return Owned(secret, intg) && (adopted || secret.Type != v1alpha1.SecretTypeCredentials)
 }
 
-// Adoptable decides whether a Secret of the wanted name that is not the Integration's may be taken over: nobody else controls it, its label
-// is made out to just this Integration, and it holds the client's ID and a sound client secret where spec.secret.keys says. If so, reason
-// is empty; otherwise it is that of a condition, and why says what is missing and what to do, and never a value.
-func Adoptable(existing *corev1.Secret, intg *v1alpha1.Integration, v Values) (reason, why string) {
-	const conflict = v1alpha1.ReasonSecretConflict
-	if owner := metav1.GetControllerOf(existing); owner != nil {
-		return conflict, fmt.Sprintf("it belongs to %s %s: choose another spec.secret.name", owner.Kind, owner.Name)
+// Released returns the Secret as the Integration leaves it behind: with all its data, and without what makes it the Integration's own and the
+// token server believe it. The Secret passed in must be as the API server has it, and not from a cache that trims; it stays as it is.
+func Released(secret *corev1.Secret, intg *v1alpha1.Integration) *corev1.Secret {
+	released := unclaimed(secret)
+	released.OwnerReferences = WithoutOwner(secret.OwnerReferences, intg)
+	return released
+}
+
+// Partial reports whether a cached Secret may lack data that it has at the API server: the cache keeps nearly nothing of a Secret that nobody
+// controls, and marks those of which it holds a part only. Whoever decides on it reads it live first.
+func Partial(cached *corev1.Secret) bool {
+	_, trimmed := cached.Annotations[v1alpha1.AnnotationTrimmed]
+	return trimmed || metav1.GetControllerOfNoCopy(cached) == nil
+}
+
+// refusal decides whether a Secret of the wanted name that is not the Integration's may be taken over: nobody controls it, its labels hand it
+// over to just this Integration, it is of a type without a meaning of its own, and it holds the client's ID and a sound client secret where
+// spec.secret.keys says. If so, it returns nothing; otherwise what the Secret would need. That tells nothing of what the Secret holds, neither
+// by itself nor to somebody who tries one client ID after another: what it lacks of the credentials is not told apart.
+func refusal(existing *corev1.Secret, intg *v1alpha1.Integration, v Values) string {
+	const instead = "; or choose another spec.secret.name, or delete that Secret if nobody needs it"
+	if owner := metav1.GetControllerOfNoCopy(existing); owner != nil {
+		return fmt.Sprintf("it belongs to another object, of kind %s: choose another spec.secret.name", clip(owner.Kind))
 	}
-	secret := ClientSecretOf(unclaimed(existing), intg, v)
-	if lacks := cmp.Or(lackedConsent(existing, intg), lackedCredentials(existing, intg, v.ClientID, secret), unfit(existing)); lacks != "" {
-		return conflict, lacks + "; once that is put right it is taken over: do so, choose another spec.secret.name, or delete that Secret " +
-			"if nobody needs it"
-	}
-	if UsesClientSecret(intg) {
-		if err := Weak(secret); err != nil {
-			return v1alpha1.ReasonClientSecretTooWeak, fmt.Sprintf("it is not taken over, as its client secret is too weak: %v", err)
+	for _, label := range []string{v1alpha1.LabelAdopt, v1alpha1.LabelIntegration} {
+		if existing.Labels[label] != intg.Name {
+			return fmt.Sprintf("it lacks the label %s=%s, by which its owner hands it over: put it on%s", label, intg.Name, instead)
 		}
 	}
-	return "", ""
-}
-
-// lackedConsent returns how the Secret's label fails to hand it over; empty if it does.
-func lackedConsent(existing *corev1.Secret, intg *v1alpha1.Integration) string {
-	switch label, labelled := existing.Labels[v1alpha1.LabelIntegration]; {
-	case !labelled:
-		return fmt.Sprintf("it lacks the label %s=%s", v1alpha1.LabelIntegration, intg.Name)
-	case label != intg.Name:
-		return fmt.Sprintf("its label %s does not say %s", v1alpha1.LabelIntegration, intg.Name)
-	default:
-		return ""
+	if needs := cmp.Or(unfit(existing), lackedCredentials(existing, intg, v)); needs != "" {
+		return "to be taken over, it needs " + needs + instead
 	}
+	return ""
 }
 
-// lackedCredentials returns what the Secret lacks of the client's credentials, where secret is the sound client secret in it; empty if nothing.
-func lackedCredentials(existing *corev1.Secret, intg *v1alpha1.Integration, clientID string, secret []byte) string {
+// lackedCredentials returns what credentials the Secret would need; empty if it has them. A client secret is needed whether the client may use
+// it or not: by that a Secret is known to hold a client's credentials, and not, say, a login. What an operator made for a client without one is
+// known by its type.
+func lackedCredentials(existing *corev1.Secret, intg *v1alpha1.Integration, v Values) string {
 	keys := intg.Spec.Secret.Keys
 	_, found := existing.Data[string(keys.ClientSecret)]
-	switch uses := UsesClientSecret(intg); {
-	case string(existing.Data[string(keys.ClientID)]) != clientID:
-		return fmt.Sprintf("its key %s does not hold the client ID %s", keys.ClientID, clientID)
-	case uses && secret == nil:
-		return fmt.Sprintf("its key %s does not hold a client secret of %d to %d printable ASCII characters", keys.ClientSecret,
-			v1alpha1.MinClientSecretLength, v1alpha1.MaxClientSecretLength)
-	case found && !uses:
-		return fmt.Sprintf("its key %s holds a client secret, and spec.credentials.methods lacks ClientSecret", keys.ClientSecret)
-	default:
+	keyless := !UsesClientSecret(intg) && !found && existing.Type == v1alpha1.SecretTypeCredentials
+	if string(existing.Data[string(keys.ClientID)]) == v.ClientID && (keyless || ClientSecretOf(unclaimed(existing), intg, v, false) != nil) {
 		return ""
 	}
+	return fmt.Sprintf("the client ID %s under its key %s, and under its key %s a client secret of %d to %d printable ASCII characters that "+
+		"nobody can guess", v.ClientID, keys.ClientID, keys.ClientSecret, v1alpha1.MinClientSecretLength, v1alpha1.MaxClientSecretLength)
 }
 
-// unfit returns why nobody can take the Secret over, whatever it holds; empty if somebody can.
+// unfit returns what else a Secret would need that nobody can take over, whatever it holds; empty if somebody can.
 func unfit(existing *corev1.Secret) string {
 	switch {
 	case !adoptableType(existing.Type):
-		return fmt.Sprintf("its type is %s", existing.Type)
+		return "a type that has no meaning to Kubernetes or the operator, such as Opaque"
 	case existing.Immutable != nil && *existing.Immutable:
-		return "it is immutable"
+		return "to be made without immutable: true"
 	case len(existing.Data) > maxAdoptedKeys || size(existing.Data) > maxAdoptedData:
-		return fmt.Sprintf("it has more than %d keys or %d bytes", maxAdoptedKeys, maxAdoptedData)
+		return fmt.Sprintf("to have at most %d keys and %d bytes of data", maxAdoptedKeys, maxAdoptedData)
 	default:
 		return ""
 	}
 }
 
-// adoptableType reports whether a Secret of that type may be taken over: not one that a controller of Kubernetes or of the operator fills.
+// adoptableType reports whether a Secret of that type may be taken over: not one that somebody logs in by, or that a controller of Kubernetes
+// or of the operator fills.
 func adoptableType(secretType corev1.SecretType) bool {
-	return secretType == v1alpha1.SecretTypeCredentials || secretType != corev1.SecretTypeServiceAccountToken &&
-		secretType != corev1.SecretTypeBootstrapToken && !strings.HasPrefix(string(secretType), v1alpha1.MetadataPrefix)
+	return secretType == v1alpha1.SecretTypeCredentials || !slices.ContainsFunc(
+		[]string{"kubernetes.io/", "bootstrap.kubernetes.io/", v1alpha1.MetadataPrefix},
+		func(prefix string) bool { return strings.HasPrefix(string(secretType), prefix) })
 }
 
 // unclaimed returns the Secret without the annotations of whoever had it before: they say nothing about this Integration's credentials.
 func unclaimed(secret *corev1.Secret) *corev1.Secret {
 	secret = secret.DeepCopy()
-	for _, annotation := range []string{v1alpha1.AnnotationClientSecretKey, v1alpha1.AnnotationRotation, v1alpha1.AnnotationAdoptedKeys} {
+	for _, annotation := range []string{
+		v1alpha1.AnnotationClientSecretKey, v1alpha1.AnnotationRotation, v1alpha1.AnnotationAdoptedKeys, v1alpha1.AnnotationTrimmed,
+	} {
 		delete(secret.Annotations, annotation)
 	}
 	return secret
 }
 
-// adoptedKeys reports whether a Secret was there before the Integration, and which of its keys stay as they are beside what the
-// operator puts there. The annotation says so; where it was taken off by hand, a type that the operator does not make tells it too.
-func adoptedKeys(intg *v1alpha1.Integration, existing *corev1.Secret, made map[string][]byte) (adopted bool, kept []string) {
-	kept = []string{}
-	if existing == nil {
-		return false, kept
-	}
-	record, recorded := existing.Annotations[v1alpha1.AnnotationAdoptedKeys]
-	var listed []string
-	if damaged := json.Unmarshal([]byte(record), &listed) != nil; !Owned(existing, intg) ||
-		damaged && existing.Type != v1alpha1.SecretTypeCredentials {
-		recorded, listed = true, slices.Collect(maps.Keys(existing.Data))
-	}
-	if !recorded {
-		return false, kept
-	}
-	tokens := accessTokenKeys(&intg.Spec.Secret)
-	slices.Sort(listed)
-	for _, key := range slices.Compact(listed) {
-		_, found := existing.Data[key]
-		_, taken := made[key]
-		if found && !taken && !slices.Contains(tokens, key) {
-			kept = append(kept, key)
+// AdoptedKeys returns the keys that a Secret had before it was the Integration's, and has still: beside standard keys, nothing takes their
+// place. They are those that the annotation lists; all of a Secret that is about to be taken over, but for what templates and access tokens have
+// in one that an operator made; and where the annotation is damaged by hand, all that are there, with certain false.
+func AdoptedKeys(existing *corev1.Secret, intg *v1alpha1.Integration) (keys []string, certain bool) {
+	switch {
+	case existing == nil || Owned(existing, intg) && !Adopted(existing, intg):
+		return nil, true
+	case Owned(existing, intg) && json.Unmarshal([]byte(existing.Annotations[v1alpha1.AnnotationAdoptedKeys]), &keys) == nil:
+		certain = true
+	default:
+		keys, certain = slices.Collect(maps.Keys(existing.Data)), !Owned(existing, intg)
+		if existing.Type == v1alpha1.SecretTypeCredentials {
+			volatile := volatileKeys(&intg.Spec.Secret)
+			keys = slices.DeleteFunc(keys, func(key string) bool { return !certain || slices.Contains(volatile, key) })
 		}
 	}
-	return true, kept
+	slices.Sort(keys)
+	return slices.DeleteFunc(slices.Compact(keys), func(key string) bool { _, found := existing.Data[key]; return !found }), certain
+}
+
+// keepAdopted puts the adopted keys into data, which holds what the operator makes: standard keys take their place, and what comes of templates
+// and access tokens does not. It returns the keys that stay, and what of spec cannot be had by that. Where it is not certain which are adopted,
+// those are not that hold just what the operator makes.
+func keepAdopted(intg *v1alpha1.Integration, existing *corev1.Secret, standard, data map[string][]byte) (kept []string, problem error) {
+	kept, certain := AdoptedKeys(existing, intg)
+	kept = slices.DeleteFunc(append([]string{}, kept...), func(key string) bool {
+		_, taken := standard[key]
+		made, found := data[key]
+		return taken || found && !certain && bytes.Equal(made, existing.Data[key])
+	})
+	var clashes []string
+	for _, token := range intg.Spec.Secret.AccessTokens {
+		end := token.Key + v1alpha1.ExpiresAtSuffix
+		if slices.Contains(kept, token.Key) || slices.Contains(kept, end) {
+			clashes = append(clashes, "spec.secret.accessTokens: "+token.Key)
+			delete(data, token.Key)
+			delete(data, end)
+		}
+	}
+	for _, key := range kept {
+		if template := intg.Spec.Secret.Template; template != nil {
+			if _, clash := template.Data[key]; clash {
+				clashes = append(clashes, "spec.secret.template.data: "+key)
+			}
+		}
+		data[key] = existing.Data[key]
+	}
+	if len(clashes) == 0 {
+		return kept, nil
+	}
+	more := ""
+	if rest := len(clashes) - maxTemplateErrors; rest > 0 {
+		clashes, more = clashes[:maxTemplateErrors], fmt.Sprintf("; and %d more", rest)
+	}
+	return kept, fmt.Errorf("a key that was in the Secret before it was taken over stays as it is: choose another, or delete it from the Secret: %s%s",
+		strings.Join(clashes, "; "), more)
 }
 
 // volatileKeys returns the keys whose values change without anybody touching spec or the Secret: those of access tokens and templates.

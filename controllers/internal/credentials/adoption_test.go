@@ -5,7 +5,6 @@ package credentials_test
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 
@@ -22,7 +21,9 @@ func migrated(edits ...func(*corev1.Secret)) *corev1.Secret {
 	s := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "order-sync", UID: "uid-of-secret", ResourceVersion: "7",
-			Labels:      map[string]string{v1alpha1.LabelIntegration: "order-sync", "team": "shop"},
+			Labels: map[string]string{
+				v1alpha1.LabelIntegration: "order-sync", v1alpha1.LabelAdopt: "order-sync", "team": "shop",
+			},
 			Annotations: map[string]string{"note": "by hand"},
 		},
 		Type: corev1.SecretTypeOpaque,
@@ -78,69 +79,69 @@ func TestASecretIsTakenOverAsItIs(t *testing.T) {
 }
 
 func TestSecretsThatAreNotTakenOver(t *testing.T) {
-	immutable := true
-	yes := true
+	const (
+		adoptLabel = "lacks the label integration-operator.io/adopt=order-sync"
+		label      = "lacks the label integration-operator.io/integration=order-sync"
+		needs      = "it needs the client ID shop.order-sync under its key client_id, and under its key client_secret a client secret of 22 to 1024"
+		needsType  = "it needs a type that has no meaning to Kubernetes or the operator"
+	)
+	relabel := func(key, value string) func(*corev1.Secret) {
+		return func(s *corev1.Secret) { s.Labels[key] = value }
+	}
+	set := func(key, value string) func(*corev1.Secret) {
+		return func(s *corev1.Secret) { s.Data[key] = []byte(value) }
+	}
+	ofType := func(secretType corev1.SecretType) func(*corev1.Secret) {
+		return func(s *corev1.Secret) { s.Type = secretType }
+	}
 	tests := []struct {
-		name       string
-		edit       func(*corev1.Secret)
-		intg       func(*v1alpha1.Integration)
-		wantReason string
-		want       string
+		name string
+		edit func(*corev1.Secret)
+		intg func(*v1alpha1.Integration)
+		want string
 	}{
-		{name: "Without label.", edit: func(s *corev1.Secret) { s.Labels = nil }, want: "lacks the label integration-operator.io/integration=order-sync"},
+		{name: "Without label.", edit: func(s *corev1.Secret) { s.Labels = nil }, want: adoptLabel},
 		{
-			name: "With an empty label, which consents to be read and not to be taken over.",
-			edit: func(s *corev1.Secret) { s.Labels[v1alpha1.LabelIntegration] = "" }, want: "does not say order-sync",
+			name: "With the label that lets it be used, and not the one that hands it over.",
+			edit: func(s *corev1.Secret) { delete(s.Labels, v1alpha1.LabelAdopt) }, want: adoptLabel,
 		},
-		{
-			name: "With the label of another Integration.",
-			edit: func(s *corev1.Secret) { s.Labels[v1alpha1.LabelIntegration] = "another" }, want: "does not say order-sync",
-		},
-		{
-			name: "With another client ID.",
-			edit: func(s *corev1.Secret) { s.Data["client_id"] = []byte("shop.another") }, want: "does not hold the client ID shop.order-sync",
-		},
-		{name: "Without client ID.", edit: func(s *corev1.Secret) { delete(s.Data, "client_id") }, want: "does not hold the client ID shop.order-sync"},
-		{name: "Without client secret.", edit: func(s *corev1.Secret) { delete(s.Data, "client_secret") }, want: "does not hold a client secret"},
+		{name: "With an empty label.", edit: relabel(v1alpha1.LabelAdopt, ""), want: adoptLabel},
+		{name: "With the label of another Integration.", edit: relabel(v1alpha1.LabelAdopt, "another"), want: adoptLabel},
+		{name: "With the other label empty.", edit: relabel(v1alpha1.LabelIntegration, ""), want: label},
+		{name: "With another client ID.", edit: set("client_id", "shop.another"), want: needs},
+		{name: "Without client ID.", edit: func(s *corev1.Secret) { delete(s.Data, "client_id") }, want: needs},
+		{name: "Without client secret.", edit: func(s *corev1.Secret) { delete(s.Data, "client_secret") }, want: needs},
 		{
 			name: "With a client secret under another key than spec says, though an annotation names it.",
 			edit: func(s *corev1.Secret) {
 				delete(s.Data, "client_secret")
 				s.Annotations[v1alpha1.AnnotationClientSecretKey] = "CLIENT_SECRET"
 			},
-			want: "does not hold a client secret",
+			want: needs,
 		},
+		{name: "With a client secret that is too short.", edit: set("client_secret", "short"), want: needs},
+		{name: "With a client secret that is too weak.", edit: set("client_secret", strings.Repeat("ab", 20)), want: needs},
 		{
-			name: "With a client secret that is too short.",
-			edit: func(s *corev1.Secret) { s.Data["client_secret"] = []byte("short") }, want: "does not hold a client secret",
+			name: "Without client secret, for a client that uses none.", edit: func(s *corev1.Secret) { delete(s.Data, "client_secret") },
+			intg: byKey, want: needs,
 		},
-		{
-			name: "With a client secret that is too weak.",
-			edit: func(s *corev1.Secret) { s.Data["client_secret"] = []byte(strings.Repeat("ab", 20)) }, wantReason: v1alpha1.ReasonClientSecretTooWeak,
-			want: "too weak",
-		},
-		{
-			name: "With a client secret that the client may not use.",
-			edit: func(*corev1.Secret) {}, intg: byKey, want: "spec.credentials.methods lacks ClientSecret",
-		},
+		{name: "With one that is too weak, for a client that uses none.", edit: set("client_secret", "password"), intg: byKey, want: needs},
 		{
 			name: "With another controller.",
 			edit: func(s *corev1.Secret) {
-				s.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Thing", Name: "x", UID: "x", Controller: &yes}}
-			}, want: "belongs to Thing x",
+				s.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Thing", Name: "secretive", UID: "x", Controller: new(true)}}
+			}, want: "belongs to another object, of kind Thing: choose another spec.secret.name",
 		},
-		{name: "Immutable.", edit: func(s *corev1.Secret) { s.Immutable = &immutable }, want: "immutable"},
-		{
-			name: "Of a type that Kubernetes fills.", edit: func(s *corev1.Secret) { s.Type = corev1.SecretTypeServiceAccountToken },
-			want: "its type is kubernetes.io/service-account-token",
-		},
-		{
-			name: "Of a type that is the operator's own.", edit: func(s *corev1.Secret) { s.Type = v1alpha1.SecretTypeSigningKey },
-			want: "its type is integration-operator.io/signing-key",
-		},
-		{
-			name: "Too large for the cache.", edit: func(s *corev1.Secret) { s.Data["more"] = make([]byte, 64<<10) }, want: "65536 bytes",
-		},
+		{name: "Immutable.", edit: func(s *corev1.Secret) { s.Immutable = new(true) }, want: "immutable"},
+		{name: "A login.", edit: ofType(corev1.SecretTypeBasicAuth), want: needsType},
+		{name: "An SSH key.", edit: ofType(corev1.SecretTypeSSHAuth), want: needsType},
+		{name: "A certificate.", edit: ofType(corev1.SecretTypeTLS), want: needsType},
+		{name: "A registry's login.", edit: ofType(corev1.SecretTypeDockerConfigJson), want: needsType},
+		{name: "A registry's login in the old form.", edit: ofType(corev1.SecretTypeDockercfg), want: needsType},
+		{name: "A service account's token.", edit: ofType(corev1.SecretTypeServiceAccountToken), want: needsType},
+		{name: "A bootstrap token.", edit: ofType(corev1.SecretTypeBootstrapToken), want: needsType},
+		{name: "A key of the operator.", edit: ofType(v1alpha1.SecretTypeSigningKey), want: needsType},
+		{name: "Too large for the cache.", edit: func(s *corev1.Secret) { s.Data["more"] = make([]byte, 64<<10) }, want: "65536 bytes"},
 		{
 			name: "With too many keys.", edit: func(s *corev1.Secret) {
 				for i := range 128 {
@@ -155,18 +156,45 @@ func TestSecretsThatAreNotTakenOver(t *testing.T) {
 			if tt.intg != nil {
 				tt.intg(intg)
 			}
-			wantReason := v1alpha1.ReasonSecretConflict
-			if tt.wantReason != "" {
-				wantReason = tt.wantReason
+			existing := migrated(tt.edit)
+			got := adopt(intg, existing)
+			if got.Action != credentials.Refuse || got.Reason != v1alpha1.ReasonSecretConflict || got.Secret != nil {
+				t.Fatalf("want it refused, got %s with %s", got.Action, got.Reason)
 			}
-			got := adopt(intg, migrated(tt.edit))
-			if got.Action != credentials.Refuse || got.Reason != wantReason || got.Secret != nil {
-				t.Fatalf("want it refused with %s, got %s with %s", wantReason, got.Action, got.Reason)
-			}
-			if !strings.Contains(got.Message, tt.want) || !strings.Contains(got.Message, "shop/order-sync") || strings.Contains(got.Message, clientSecret) {
+			if !strings.Contains(got.Message, tt.want) || !strings.Contains(got.Message, "shop/order-sync") {
 				t.Errorf("message: %s", got.Message)
 			}
+			for _, told := range []string{clientSecret, "shop.another", "secretive", "kubernetes.io/", "signing-key", "CLIENT_SECRET"} {
+				if strings.Contains(got.Message, told) {
+					t.Errorf("the message tells what is there, %s: %s", told, got.Message)
+				}
+			}
 		})
+	}
+}
+
+func TestWhatASecretInTheWayHoldsIsNotTold(t *testing.T) {
+	intg := integration()
+	contents := map[string]func(*corev1.Secret){
+		"the client ID and no client secret": func(s *corev1.Secret) { delete(s.Data, "client_secret") },
+		"another client ID":                  func(s *corev1.Secret) { s.Data["client_id"] = []byte("x") },
+		"a weak client secret":               func(s *corev1.Secret) { s.Data["client_secret"] = []byte("password") },
+		"nothing":                            func(s *corev1.Secret) { s.Data = nil },
+	}
+	for _, labelled := range []bool{true, false} {
+		told := map[string][]string{}
+		for name, edit := range contents {
+			message := adopt(intg, migrated(edit, func(s *corev1.Secret) {
+				if !labelled {
+					delete(s.Labels, v1alpha1.LabelAdopt)
+					s.Type, s.Immutable = corev1.SecretTypeBasicAuth, new(true)
+				}
+			})).Message
+			told[message] = append(told[message], name)
+		}
+		if len(told) != 1 {
+			t.Errorf("labelled %t: the messages differ: %v", labelled, told)
+		}
 	}
 }
 
@@ -180,6 +208,10 @@ func TestAnotherControllerIsWaitedForOnlyIfItIsAFormerIntegration(t *testing.T) 
 		t.Errorf("want to wait for the garbage collector, got %s %s", got.Action, got.Reason)
 	}
 	retained.OwnerReferences = []metav1.OwnerReference{namespaceOwner}
+	if got := adopt(intg, retained); got.Action != credentials.Refuse {
+		t.Errorf("without the label that Retain puts on, want it refused, got %s", got.Action)
+	}
+	retained.Labels[v1alpha1.LabelAdopt] = intg.Name
 	retained.Annotations[v1alpha1.AnnotationRotation] = `{"rotatedAt":"2026-11-22T10:00:00Z"}`
 	got := adopt(intg, retained)
 	if got.Action != credentials.Update || got.Reason != v1alpha1.ReasonSecretAdopted || string(got.Secret.Data["client_secret"]) != clientSecret {
@@ -198,9 +230,73 @@ func TestAnotherControllerIsWaitedForOnlyIfItIsAFormerIntegration(t *testing.T) 
 
 func TestAClientWithoutSecretTakesOverItsSecret(t *testing.T) {
 	intg := integration(byKey)
-	got := adopt(intg, migrated(func(s *corev1.Secret) { delete(s.Data, "client_secret") }))
+	got := adopt(intg, migrated())
+	if got.Reason != v1alpha1.ReasonSecretAdopted || string(got.Secret.Data["client_secret"]) != clientSecret ||
+		got.Secret.Annotations[v1alpha1.AnnotationClientSecretKey] != "" {
+		t.Errorf("a Secret with a client secret, which stays and counts for nothing: got %s: %s", got.Reason, got.Message)
+	}
+	if again := adopt(intg, got.Secret); again.Action != credentials.None {
+		t.Errorf("a second pass: want nothing to do, got %s", again.Action)
+	}
+
+	retained := keyless(intg, func(s *corev1.Secret) { s.OwnerReferences, s.Labels[v1alpha1.LabelAdopt] = nil, intg.Name })
+	got = adopt(intg, retained)
 	if got.Reason != v1alpha1.ReasonSecretAdopted || got.Secret.Data["client_secret"] != nil {
-		t.Errorf("got %s: %s", got.Reason, got.Message)
+		t.Errorf("what an Integration retained: got %s: %s", got.Reason, got.Message)
+	}
+}
+
+func TestARetainedSecretWithATemplateIsTakenOver(t *testing.T) {
+	intg := templated(map[string]string{"app.env": "{{ .ClientSecret }}"})
+	retained := build(intg, nil, filled())
+	retained.OwnerReferences, retained.Labels[v1alpha1.LabelAdopt] = nil, intg.Name
+	retained.Data["by-hand"] = []byte("x")
+	intg.Spec.Secret.Template.Data["app.env"] = "another {{ .ClientSecret }}"
+	v := filled()
+	v.AccessTokens["access_token"] = []byte("a new token")
+	got := credentials.Decide(credentials.Input{Integration: intg, Existing: retained, SpecChanged: true, Values: v})
+	if got.Reason != v1alpha1.ReasonSecretAdopted || got.Problem != nil {
+		t.Fatalf("got %s %s, %v", got.Reason, got.Message, got.Problem)
+	}
+	data := text(got.Secret.Data)
+	if data["app.env"] != "another "+clientSecret || data["access_token"] != "a new token" || data["by-hand"] != "x" {
+		t.Errorf("got %v", data)
+	}
+	if got.Secret.Annotations[v1alpha1.AnnotationAdoptedKeys] != `["by-hand"]` {
+		t.Errorf("adopted keys: %s", got.Secret.Annotations[v1alpha1.AnnotationAdoptedKeys])
+	}
+}
+
+func TestReleased(t *testing.T) {
+	intg := integration()
+	v := values()
+	v.KeepUntil = &namespaceOwner
+	for name, existing := range map[string]*corev1.Secret{
+		"adopted":  adopt(intg, migrated()).Secret,
+		"retained": credentials.Decide(credentials.Input{Integration: intg, Existing: secret(intg), Values: v}).Secret,
+	} {
+		t.Run(name, func(t *testing.T) {
+			existing.Annotations[v1alpha1.AnnotationRotation] = `{"rotatedAt":"2026-11-22T10:00:00Z"}`
+			before := existing.DeepCopy()
+			got := credentials.Released(existing, intg)
+			if credentials.Owned(got, intg) || got.ResourceVersion != existing.ResourceVersion {
+				t.Errorf("owners %v, version %s", got.OwnerReferences, got.ResourceVersion)
+			}
+			if diff := cmp.Diff(text(existing.Data), text(got.Data)); diff != "" {
+				t.Errorf("data (-want +got):\n%s", diff)
+			}
+			for _, annotation := range []string{v1alpha1.AnnotationRotation, v1alpha1.AnnotationClientSecretKey} {
+				if value, found := got.Annotations[annotation]; found {
+					t.Errorf("annotation %s: %s", annotation, value)
+				}
+			}
+			if diff := cmp.Diff(before, existing); diff != "" {
+				t.Errorf("Released changed its input:\n%s", diff)
+			}
+			if again := adopt(intg, got); again.Reason != v1alpha1.ReasonSecretAdopted {
+				t.Errorf("taken back: got %s %s", again.Reason, again.Message)
+			}
+		})
 	}
 }
 
@@ -216,42 +312,54 @@ func TestAdoptedKeysStay(t *testing.T) {
 		hand func(*corev1.Secret)
 		intg *v1alpha1.Integration
 		// wantKept are the adopted keys, and wantValue what is under settings.json.
-		wantKept   []string
-		wantValue  string
-		wantReason string
+		wantKept    []string
+		wantValue   string
+		wantReason  string
+		wantProblem string
 	}{
-		{"An edited one.", func(s *corev1.Secret) { s.Data["settings.json"] = []byte("[]") }, intg, unchanged, "[]", ""},
+		{"An edited one.", func(s *corev1.Secret) { s.Data["settings.json"] = []byte("[]") }, intg, unchanged, "[]", "", ""},
 		{
 			"One that is deleted by hand is gone.", func(s *corev1.Secret) { delete(s.Data, "settings.json") }, intg,
 			[]string{"CLIENT_SECRET", "empty"},
-			"", v1alpha1.ReasonSecretRestored,
+			"", v1alpha1.ReasonSecretRestored, "",
 		},
 		{
 			"A new one goes, as from every Secret.", func(s *corev1.Secret) { s.Data["new"] = []byte("x") }, intg, unchanged, "{}",
-			v1alpha1.ReasonSecretRestored,
+			v1alpha1.ReasonSecretRestored, "",
 		},
 		{
 			"The annotations are taken off by hand.", func(s *corev1.Secret) { s.Annotations = nil }, intg, unchanged, "{}",
-			v1alpha1.ReasonSecretRestored,
+			v1alpha1.ReasonSecretRestored, "",
 		},
 		{
 			"The annotation is damaged by hand.", func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationAdoptedKeys] = "{" }, intg, unchanged,
-			"{}", v1alpha1.ReasonSecretRestored,
+			"{}", v1alpha1.ReasonSecretRestored, "",
 		},
 		{
-			"A template for its key comes before it.", nil, spec(func(s *v1alpha1.SecretSpec) {
+			"A template for its key does not take its place.", nil, spec(func(s *v1alpha1.SecretSpec) {
 				s.Template = &v1alpha1.SecretTemplate{Data: map[string]v1alpha1.TemplateText{"settings.json": "templated"}}
-			}), []string{"CLIENT_SECRET", "empty"}, "templated", v1alpha1.ReasonSecretRestored,
+			}), unchanged, "{}", "", "spec.secret.template.data: settings.json",
+		},
+		{
+			"Nor does one that cannot be rendered.", nil, spec(func(s *v1alpha1.SecretSpec) {
+				s.Template = &v1alpha1.SecretTemplate{Data: map[string]v1alpha1.TemplateText{"settings.json": "{{ .Nothing }}"}}
+			}), unchanged, "{}", "", "spec.secret.template.data: settings.json",
+		},
+		{
+			"Nor does one when the annotation is damaged by hand.",
+			func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationAdoptedKeys] = "{" }, spec(func(s *v1alpha1.SecretSpec) {
+				s.Template = &v1alpha1.SecretTemplate{Data: map[string]v1alpha1.TemplateText{"settings.json": "templated"}}
+			}), unchanged, "{}", v1alpha1.ReasonSecretRestored, "spec.secret.template.data: settings.json",
 		},
 		{
 			"A renamed standard key comes before it.", nil, spec(func(s *v1alpha1.SecretSpec) { s.Keys.Type = "settings.json" }),
 			[]string{"CLIENT_SECRET", "empty"},
-			"oauth2", v1alpha1.ReasonSecretRestored,
+			"oauth2", v1alpha1.ReasonSecretRestored, "",
 		},
 		{
-			"An access token comes before it, also one that is not there.", nil, spec(func(s *v1alpha1.SecretSpec) {
+			"An access token does not take its place, nor does one that is not there.", nil, spec(func(s *v1alpha1.SecretSpec) {
 				s.AccessTokens = []v1alpha1.AccessTokenSpec{{Key: "settings.json"}}
-			}), []string{"CLIENT_SECRET", "empty"}, "", v1alpha1.ReasonSecretRestored,
+			}), unchanged, "{}", "", "spec.secret.accessTokens: settings.json",
 		},
 	}
 	for _, tt := range tests {
@@ -264,6 +372,9 @@ func TestAdoptedKeysStay(t *testing.T) {
 			got := credentials.Decide(in)
 			if got.Reason != tt.wantReason || got.Action == credentials.Replace || got.Secret.Type != corev1.SecretTypeOpaque {
 				t.Errorf("got %s with reason %q and type %s", got.Action, got.Reason, got.Secret.Type)
+			}
+			if told := fmt.Sprint(got.Problem); (got.Problem != nil) != (tt.wantProblem != "") || !strings.Contains(told, tt.wantProblem) {
+				t.Errorf("want problem %q, got %s", tt.wantProblem, told)
 			}
 			want := map[string]string{"settings.json": tt.wantValue}
 			for _, key := range tt.wantKept {
@@ -309,11 +420,48 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
+func TestAnAccessTokenNeverTakesAnAdoptedKey(t *testing.T) {
+	intg := templated(nil)
+	intg.Spec.Secret.Template = nil
+	for _, key := range []string{"access_token", "access_token_expires_at"} {
+		existing := migrated(func(s *corev1.Secret) { s.Data[key] = []byte("mine") })
+		in := credentials.Input{Integration: intg, Existing: existing, SpecChanged: true, Values: filled()}
+		got := credentials.Decide(in)
+		data := text(got.Secret.Data)
+		other := map[string]string{"access_token": "access_token_expires_at", "access_token_expires_at": "access_token"}[key]
+		if _, found := data[other]; found || data[key] != "mine" || data["stock.token"] != "stock" {
+			t.Errorf("%s: got %v", key, data)
+		}
+		if got.Problem == nil || !strings.Contains(got.Problem.Error(), "spec.secret.accessTokens: access_token") {
+			t.Errorf("%s: want it told, got %v", key, got.Problem)
+		}
+		in.Existing = got.Secret
+		if again := credentials.Decide(in); again.Action != credentials.None || again.Problem == nil {
+			t.Errorf("%s: a second pass: got %s, %v", key, again.Action, again.Problem)
+		}
+	}
+}
+
+func TestATemplateOfAnAdoptedSecretOutlivesItsAnnotations(t *testing.T) {
+	intg := templated(map[string]string{"app.env": "{{ .ClientID }}"})
+	in := credentials.Input{Integration: intg, Existing: migrated(), Established: true, Values: filled()}
+	adopted := credentials.Decide(in)
+	if adopted.Problem != nil || string(adopted.Secret.Data["app.env"]) != "shop.order-sync" {
+		t.Fatalf("got %v", adopted.Problem)
+	}
+	want := adopted.Secret.Annotations[v1alpha1.AnnotationAdoptedKeys]
+	in.Existing = adopted.Secret.DeepCopy()
+	in.Existing.Annotations = nil
+	got := credentials.Decide(in)
+	if got.Problem != nil || got.Secret.Annotations[v1alpha1.AnnotationAdoptedKeys] != want {
+		t.Errorf("want adopted keys %s, got %s and %v", want, got.Secret.Annotations[v1alpha1.AnnotationAdoptedKeys], got.Problem)
+	}
+}
+
 func TestPartial(t *testing.T) {
 	intg := integration()
-	adopted := adopt(intg, migrated()).Secret
-	trimmed := adopted.DeepCopy()
-	maps.DeleteFunc(trimmed.Data, func(key string, _ []byte) bool { return key != "client_secret" })
+	mark := func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationTrimmed] = "true" }
+	trimmed := secret(intg, mark)
 	for _, tt := range []struct {
 		name   string
 		secret *corev1.Secret
@@ -321,11 +469,16 @@ func TestPartial(t *testing.T) {
 	}{
 		{"Nobody controls it.", migrated(), true},
 		{"What the operator made.", secret(intg), false},
-		{"What it took over.", adopted, false},
-		{"What it took over, trimmed by the cache.", trimmed, true},
+		{"What it made, trimmed by the cache.", trimmed, true},
+		{"What it took over.", adopt(intg, migrated()).Secret, false},
 	} {
 		if got := credentials.Partial(tt.secret); got != tt.want {
 			t.Errorf("%s want %t, got %t", tt.name, tt.want, got)
 		}
+	}
+	v := values()
+	v.ClientSecret = []byte(clientSecret)
+	if credentials.Partial(build(intg, trimmed, v)) {
+		t.Error("the mark of the cache goes to the API server")
 	}
 }

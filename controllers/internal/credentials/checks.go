@@ -56,7 +56,8 @@ type Decision struct {
 	Action          Action
 	Secret          *corev1.Secret
 	Reason, Message string
-	// Problem is why a part of what spec.secret asks for cannot be had; nil if all can. The rest is done all the same.
+	// Problem is why a part of what spec.secret asks for cannot be had; nil if all can. The rest is done all the same. It is that of
+	// TemplateProblem, and what a Secret that was taken over has no room for.
 	Problem error
 	// Warn says that running clients are affected.
 	Warn bool
@@ -72,8 +73,8 @@ func Decide(in Input) Decision {
 	}
 	adopt := in.Existing != nil && !Owned(in.Existing, in.Integration)
 	if adopt {
-		if reason, why := Adoptable(in.Existing, in.Integration, in.Values); reason != "" {
-			return Decision{Action: Refuse, Reason: reason, Message: fmt.Sprintf(
+		if why := refusal(in.Existing, in.Integration, in.Values); why != "" {
+			return Decision{Action: Refuse, Reason: v1alpha1.ReasonSecretConflict, Message: fmt.Sprintf(
 				"Secret %s exists and is not this Integration's: %s", in.key(), why)}
 		}
 		in.Existing = unclaimed(in.Existing)
@@ -132,7 +133,7 @@ func (in Input) Current() ([]byte, *corev1.Secret) {
 		if candidate == nil {
 			continue
 		}
-		if value := ClientSecretOf(candidate, in.Integration, in.Values); value != nil {
+		if value := ClientSecretOf(candidate, in.Integration, in.Values, in.Established); value != nil {
 			return value, candidate
 		}
 	}

@@ -138,6 +138,7 @@ func TestDecide(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			in := credentials.Input{Integration: intg, Values: values()}
 			if !tt.missing {
+				in.Established = true
 				in.Existing = secret(intg)
 				if tt.hand != nil {
 					tt.hand(in.Existing)
@@ -242,7 +243,7 @@ func TestNobodyIsSentToDeleteASecretInUse(t *testing.T) {
 		delete bool
 	}{
 		"nobody's":              {nil, "if nobody needs it", true},
-		"another Integration's": {[]metav1.OwnerReference{credentials.OwnerReference(other)}, "belongs to Integration another", false},
+		"another Integration's": {[]metav1.OwnerReference{credentials.OwnerReference(other)}, "it belongs to another object, of kind Integration: choose another spec.secret.name", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			existing := secret(intg, func(s *corev1.Secret) { s.OwnerReferences, s.Data["client_id"] = tt.owners, nil })

@@ -5,6 +5,7 @@ package credentials
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -68,17 +69,24 @@ func Owned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
 	return secret.Namespace == intg.Namespace && metav1.IsControlledBy(secret, intg)
 }
 
-// ClientSecretOf returns the client secret in an owned Secret, or nil when it is lost or damaged. The annotation that names its key
-// comes before spec, so that renaming keys carries the value along, even when two keys swap their names. A value that belongs under
-// another key is never taken for it: the annotation may have been edited, and the token URL is long enough to pass for a secret. A copy
-// under a further key is nothing bad: a template may have made it.
-func ClientSecretOf(secret *corev1.Secret, intg *v1alpha1.Integration, v Values) []byte {
+// ClientSecretOf returns the client secret in an owned Secret, or in one that may be taken over; nil when it is lost or damaged. In an owned one,
+// the annotation says where it is, so that renaming keys carries the value along, even when two keys swap their names. Where hands took the
+// annotation off, or had it name the key of a public value, the key of spec is asked, if there was a client secret before as established says:
+// otherwise what an editor had a template write there would become one. A value that belongs under another key is never taken for it: the token
+// URL is long enough to pass for a secret. A copy under a further key is nothing bad: a template may have made it.
+func ClientSecretOf(secret *corev1.Secret, intg *v1alpha1.Integration, v Values, established bool) []byte {
 	v.ClientSecret = nil
-	known := standardData(intg, v)
-	for _, key := range []string{secret.Annotations[v1alpha1.AnnotationClientSecretKey], string(intg.Spec.Secret.Keys.ClientSecret)} {
-		if value, found := secret.Data[key]; found && wellFormed(value) && !held(known, value) {
-			return value
-		}
+	known, owned := standardData(intg, v), Owned(secret, intg)
+	name, annotated := secret.Annotations[v1alpha1.AnnotationClientSecretKey]
+	named, found := secret.Data[name]
+	public := found && held(known, named)
+	if owned && annotated && wellFormed(named) && !public {
+		return named
+	}
+	value := secret.Data[string(intg.Spec.Secret.Keys.ClientSecret)]
+	asked := !owned || established && (!annotated || public)
+	if asked && Weak(value, v.ClientID) == nil && !held(known, value) {
+		return value
 	}
 	return nil
 }
@@ -101,35 +109,54 @@ func held(data map[string][]byte, value []byte) bool {
 
 // Build returns the Secret as it should be. An existing one lends its metadata, so that labels and annotations that others put on
 // it stay; existing may be nil. One that was there before the Integration also keeps its type and its other keys. The error says what of
-// spec.secret.template cannot be had, and never a value; the Secret is complete but for that.
+// spec.secret cannot be had, and never a value, nor anything that depends on the client secret or an access token; the Secret is complete but
+// for that.
 func Build(intg *v1alpha1.Integration, existing *corev1.Secret, v Values) (*corev1.Secret, error) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: intg.SecretName(), Namespace: intg.Namespace}, Type: v1alpha1.SecretTypeCredentials}
 	if existing != nil {
 		secret = existing.DeepCopy()
 	}
-	data := standardData(intg, v)
-	problem := render(intg, v, data)
-	adopted, kept := adoptedKeys(intg, existing, data)
-	for _, key := range kept {
-		data[key] = existing.Data[key]
+	standard := standardData(intg, v)
+	data := make(map[string][]byte, len(standard)+len(v.AccessTokens))
+	maps.Copy(data, v.AccessTokens)
+	rendered, failed, templates := render(intg, v)
+	maps.Copy(data, rendered)
+	maps.Copy(data, standard) // No access token takes the place of a standard value.
+	kept, clashes := keepAdopted(intg, existing, standard, data)
+	for _, key := range failed {
+		if before, found := v.Before[key]; found {
+			data[key] = before // Or what an adopted key holds, which is the same.
+		}
 	}
 	secret.Data = data
 	secret.OwnerReferences = owners(secret.OwnerReferences, intg, v.KeepUntil)
-	annotate(secret, intg, v)
+	adopted := existing != nil && (!Owned(existing, intg) || Adopted(existing, intg))
+	annotate(secret, intg, v, adopted)
 	delete(secret.Annotations, v1alpha1.AnnotationAdoptedKeys)
 	if adopted {
 		secret.Annotations[v1alpha1.AnnotationAdoptedKeys] = encode(kept)
 	}
-	return secret, problem
+	if templates != nil && clashes != nil {
+		return secret, fmt.Errorf("%w; %w", templates, clashes)
+	}
+	return secret, cmp.Or(templates, clashes)
 }
 
-// annotate puts labels and annotations on the Secret: those of spec, and the operator's own.
-func annotate(secret *corev1.Secret, intg *v1alpha1.Integration, v Values) {
+// annotate puts labels and annotations on the Secret: those of spec, and the operator's own. The label that hands a Secret over is the operator's
+// on one that outlasts its Integration, so that another may take it over; on an adopted one it is that of the Secret's owner, and stays.
+func annotate(secret *corev1.Secret, intg *v1alpha1.Integration, v Values, adopted bool) {
 	applied := appliedMetadata{}
 	_ = json.Unmarshal([]byte(secret.Annotations[v1alpha1.AnnotationAppliedMetadata]), &applied) // Damaged: nothing is taken off.
 	secret.Labels = merge(secret.Labels, applied.Labels, intg.Spec.Secret.Labels)
 	secret.Annotations = merge(secret.Annotations, applied.Annotations, intg.Spec.Secret.Annotations)
 	secret.Labels[v1alpha1.LabelIntegration] = intg.Name
+	switch {
+	case v.KeepUntil != nil:
+		secret.Labels[v1alpha1.LabelAdopt] = intg.Name
+	case !adopted:
+		delete(secret.Labels, v1alpha1.LabelAdopt)
+	}
+	delete(secret.Annotations, v1alpha1.AnnotationTrimmed)
 	if _, chosen := intg.Spec.Secret.Labels[labelManagedBy]; !chosen {
 		secret.Labels[labelManagedBy] = v1alpha1.SecretEntryProvider
 	}
@@ -147,13 +174,11 @@ func annotate(secret *corev1.Secret, intg *v1alpha1.Integration, v Values) {
 	}
 }
 
-// standardData returns what the Secret holds beside templates and adopted keys. No access token takes the place of a standard value.
+// standardData returns what the Secret holds beside access tokens, templates and adopted keys.
 func standardData(intg *v1alpha1.Integration, v Values) map[string][]byte {
 	keys := intg.Spec.Secret.Keys
 	audiences, scopes := accessOf(v.Granted)
-	data := make(map[string][]byte, len(v.AccessTokens)+9)
-	maps.Copy(data, v.AccessTokens)
-	maps.Copy(data, map[string][]byte{
+	data := map[string][]byte{
 		string(keys.ClientID): []byte(v.ClientID),
 		string(keys.TokenURL): []byte(v.Endpoints.Token),
 		string(keys.Issuer):   []byte(v.Endpoints.Issuer),
@@ -161,7 +186,7 @@ func standardData(intg *v1alpha1.Integration, v Values) map[string][]byte {
 		string(keys.Audience): []byte(strings.Join(audiences, " ")),
 		string(keys.Type):     []byte(v1alpha1.SecretEntryType),
 		string(keys.Provider): []byte(v1alpha1.SecretEntryProvider),
-	})
+	}
 	if v.ClientSecret != nil {
 		data[string(keys.ClientSecret)] = v.ClientSecret
 	}

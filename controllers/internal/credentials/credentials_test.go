@@ -196,11 +196,11 @@ func TestMetadataOfOthersStays(t *testing.T) {
 
 func TestReservedMetadataCannotBeOverridden(t *testing.T) {
 	intg := integration(func(i *v1alpha1.Integration) {
-		i.Spec.Secret.Labels = map[string]v1alpha1.LabelValue{v1alpha1.LabelIntegration: "another"}
+		i.Spec.Secret.Labels = map[string]v1alpha1.LabelValue{v1alpha1.LabelIntegration: "another", v1alpha1.LabelAdopt: "order-sync"}
 		i.Spec.Secret.Annotations = map[string]v1alpha1.AnnotationValue{v1alpha1.AnnotationClientSecretKey: "scope"}
 	})
 	got := secret(intg)
-	if got.Labels[v1alpha1.LabelIntegration] != "order-sync" || got.Annotations[v1alpha1.AnnotationClientSecretKey] != "client_secret" {
+	if got.Labels[v1alpha1.LabelIntegration] != "order-sync" || got.Labels[v1alpha1.LabelAdopt] != "" || got.Annotations[v1alpha1.AnnotationClientSecretKey] != "client_secret" {
 		t.Errorf("got labels %v and annotations %v", got.Labels, got.Annotations)
 	}
 }
@@ -213,8 +213,8 @@ func TestRetainOwnsTheSecretBesideTheIntegration(t *testing.T) {
 	if diff := cmp.Diff([]metav1.OwnerReference{credentials.OwnerReference(intg), namespaceOwner}, on.Secret.OwnerReferences); diff != "" {
 		t.Errorf("owner references with Retain (-want +got):\n%s", diff)
 	}
-	if on.Action != credentials.Update {
-		t.Errorf("want Update, got %s", on.Action)
+	if on.Action != credentials.Update || on.Secret.Labels[v1alpha1.LabelAdopt] != intg.Name {
+		t.Errorf("want Update, and the label that hands the Secret over: got %s and %v", on.Action, on.Secret.Labels)
 	}
 	again := credentials.Decide(credentials.Input{Integration: intg, Existing: on.Secret, Values: retained})
 	if again.Action != credentials.None {
@@ -223,6 +223,9 @@ func TestRetainOwnsTheSecretBesideTheIntegration(t *testing.T) {
 	off := credentials.Decide(credentials.Input{Integration: intg, Existing: on.Secret, SpecChanged: true, Values: values()})
 	if diff := cmp.Diff([]metav1.OwnerReference{credentials.OwnerReference(intg)}, off.Secret.OwnerReferences); diff != "" || off.Action != credentials.Update {
 		t.Errorf("owner references without Retain, by %s (-want +got):\n%s", off.Action, diff)
+	}
+	if label, found := off.Secret.Labels[v1alpha1.LabelAdopt]; found {
+		t.Errorf("without Retain, the Secret is handed over to %q", label)
 	}
 	if diff := cmp.Diff([]metav1.OwnerReference{namespaceOwner}, credentials.WithoutOwner(on.Secret.OwnerReferences, intg)); diff != "" {
 		t.Errorf("owner references of a released Secret (-want +got):\n%s", diff)
@@ -234,48 +237,79 @@ func TestRetainOwnsTheSecretBesideTheIntegration(t *testing.T) {
 
 func TestClientSecretOf(t *testing.T) {
 	longURL := []byte(v1alpha1.EndpointsOf(issuer).Token)
+	const weak = "aaaaaaaaaaaaaaaaaaaaaaaaaa"
 	set := func(key, value string) func(*corev1.Secret) {
 		return func(s *corev1.Secret) { s.Data[key] = []byte(value) }
+	}
+	unannotated := func(value string) func(*corev1.Secret) {
+		return func(s *corev1.Secret) { s.Annotations, s.Data["client_secret"] = nil, []byte(value) }
+	}
+	foreign := func(value string) func(*corev1.Secret) {
+		return func(s *corev1.Secret) { s.OwnerReferences, s.Data["client_secret"] = nil, []byte(value) }
 	}
 	tests := []struct {
 		name string
 		edit func(*corev1.Secret)
-		want string
+		// fresh says that the status speaks of no client secret before.
+		fresh bool
+		want  string
 	}{
-		{"It is found.", func(*corev1.Secret) {}, clientSecret},
-		{"It is found without the annotation.", func(s *corev1.Secret) { s.Annotations = nil }, clientSecret},
-		{"It is found when the annotation names a key that is not there.", func(s *corev1.Secret) {
+		{name: "It is found.", edit: func(*corev1.Secret) {}, want: clientSecret},
+		{name: "It is found where the status could not be written.", edit: func(*corev1.Secret) {}, fresh: true, want: clientSecret},
+		{name: "It is found without the annotation.", edit: unannotated(clientSecret), want: clientSecret},
+		{name: "Without the annotation, and where there was none before, there is none.", edit: unannotated(clientSecret), fresh: true},
+		{name: "Without the annotation, a weak one is none.", edit: unannotated(weak)},
+		{name: "It is lost when the annotation names a key that is not there.", edit: func(s *corev1.Secret) {
 			s.Annotations[v1alpha1.AnnotationClientSecretKey] = "gone"
-		}, clientSecret},
-		{"It is found when the annotation names the key of another value.", func(s *corev1.Secret) {
+		}},
+		{name: "It is found when the annotation names the key of another value.", edit: func(s *corev1.Secret) {
 			s.Annotations[v1alpha1.AnnotationClientSecretKey] = "token_url"
-		}, clientSecret},
-		{"It is found under the key that the annotation names.", func(s *corev1.Secret) {
+		}, want: clientSecret},
+		{name: "It is found under the key that the annotation names.", edit: func(s *corev1.Secret) {
 			s.Annotations[v1alpha1.AnnotationClientSecretKey] = "password"
 			s.Data["password"] = s.Data["client_secret"]
 			delete(s.Data, "client_secret")
-		}, clientSecret},
-		{"A well-formed one that was set by hand is kept.", set("client_secret", strings.Repeat("x", 32)), strings.Repeat("x", 32)},
-		{"A missing one is lost.", func(s *corev1.Secret) { delete(s.Data, "client_secret") }, ""},
-		{"An empty one is lost.", set("client_secret", ""), ""},
-		{"A short one is lost.", set("client_secret", strings.Repeat("x", 21)), ""},
-		{"One that is not ASCII is lost.", set("client_secret", strings.Repeat("ü", 43)), ""},
-		{"One with a newline is lost.", set("client_secret", clientSecret+"\n"), ""},
-		{"One that is the value of another key is lost.", set("client_secret", string(longURL)), ""},
-		{"One that is the value of another key, which is missing, is lost.", func(s *corev1.Secret) {
+		}, want: clientSecret},
+		{name: "It is lost when what the annotation names is, whatever a template writes under the key of spec.", edit: func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.AnnotationClientSecretKey] = "password"
+			s.Data["password"] = nil
+		}},
+		{name: "A well-formed one that was set by hand is kept.", edit: set("client_secret", strings.Repeat("x", 32)), want: strings.Repeat("x", 32)},
+		{name: "A missing one is lost.", edit: func(s *corev1.Secret) { delete(s.Data, "client_secret") }},
+		{name: "An empty one is lost.", edit: set("client_secret", "")},
+		{name: "A short one is lost.", edit: set("client_secret", strings.Repeat("x", 21))},
+		{name: "One that is not ASCII is lost.", edit: set("client_secret", strings.Repeat("ü", 43))},
+		{name: "One with a newline is lost.", edit: set("client_secret", clientSecret+"\n")},
+		{name: "One that is the value of another key is lost.", edit: set("client_secret", string(longURL))},
+		{name: "One that is the value of another key, which is missing, is lost.", edit: func(s *corev1.Secret) {
 			s.Data["client_secret"] = longURL
 			delete(s.Data, "token_url")
-		}, ""},
-		{"One of which a template has made a copy is found.", set("copy", clientSecret), clientSecret},
-		{"No data at all.", func(s *corev1.Secret) { s.Data = nil }, ""},
+		}},
+		{name: "One of which a template has made a copy is found.", edit: set("copy", clientSecret), want: clientSecret},
+		{name: "No data at all.", edit: func(s *corev1.Secret) { s.Data = nil }},
+		{name: "It is found in a Secret that may be taken over.", edit: foreign(clientSecret), fresh: true, want: clientSecret},
+		{name: "A weak one in such a Secret is none.", edit: foreign(weak)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			intg := integration()
-			if got := credentials.ClientSecretOf(secret(intg, tt.edit), intg, values()); string(got) != tt.want {
+			if got := credentials.ClientSecretOf(secret(intg, tt.edit), intg, values(), !tt.fresh); string(got) != tt.want {
 				t.Errorf("want %d bytes, got %d others", len(tt.want), len(got))
 			}
 		})
+	}
+}
+
+func TestWhatATemplateWroteBecomesNoClientSecret(t *testing.T) {
+	const chosen = "Chosen-by-the-editor_0123456789-Chosen-by"
+	before := integration(byKey, func(i *v1alpha1.Integration) {
+		i.Spec.Secret.Template = &v1alpha1.SecretTemplate{Data: map[string]v1alpha1.TemplateText{"foo": chosen}}
+	})
+	existing := keyless(before)
+	after := integration(func(i *v1alpha1.Integration) { i.Spec.Secret.Keys.ClientSecret = "foo" })
+	got := credentials.Decide(credentials.Input{Integration: after, Existing: existing, SpecChanged: true, Values: values()})
+	if value := string(got.Secret.Data["foo"]); value == chosen || len(value) < v1alpha1.MinClientSecretLength {
+		t.Errorf("the client secret is what the editor wrote: %t, of %d bytes", value == chosen, len(value))
 	}
 }
 

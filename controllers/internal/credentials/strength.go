@@ -20,14 +20,16 @@ const (
 	minDistinct = 8
 )
 
-// Weak returns why a client secret that a user brings is not one to use, or nil. It is estimated from the length and the kind of the
-// characters, as if they were random. The error says what is needed, reads on from "a client secret that", and quotes nothing.
-func Weak(secret []byte) error {
+// Weak returns why a client secret that a user brings for a client ID is not one to use, or nil. It is estimated from the length and the kind
+// of the characters, as if they were random. The error says what is needed, reads on from "a client secret that", and quotes nothing.
+func Weak(secret []byte, clientID string) error {
 	switch {
 	case len(secret) > v1alpha1.MaxClientSecretLength:
 		return fmt.Errorf("has more than %d characters: make a shorter one", v1alpha1.MaxClientSecretLength)
 	case !printable(secret):
 		return errors.New("has other characters than printable ASCII, such as a line break at its end (RFC 6749 appendix A.2): take them out")
+	case string(secret) == clientID:
+		return errors.New("is the client ID, which everybody knows: make a random one")
 	}
 	bits := float64(len(secret)) * math.Log2(float64(alphabet(secret)))
 	if bits < minBits || len(secret) < v1alpha1.MinClientSecretLength || distinct(secret) < minDistinct {

@@ -12,6 +12,7 @@ import (
 
 func TestWeak(t *testing.T) {
 	const hexadecimal = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+	const clientID = "legacy-order-sync-client-7"
 	tests := []struct {
 		name, secret string
 		wantWeak     bool
@@ -33,11 +34,12 @@ func TestWeak(t *testing.T) {
 		{"With a line break.", hexadecimal + "\n", true},
 		{"With an umlaut.", hexadecimal + "ü", true},
 		{"As long as may be.", strings.Repeat(hexadecimal, 32), false},
+		{"The client ID.", clientID, true},
 		{"Longer.", strings.Repeat(hexadecimal, 32) + "0", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := credentials.Weak([]byte(tt.secret))
+			err := credentials.Weak([]byte(tt.secret), clientID)
 			if (err != nil) != tt.wantWeak {
 				t.Errorf("want weak %t, got %v", tt.wantWeak, err)
 			}

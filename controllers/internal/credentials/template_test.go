@@ -58,6 +58,7 @@ func TestTemplatesRender(t *testing.T) {
 		{"Its end.", "{{ .AccessTokens.access_token_expires_at }}", expiresAt},
 		{"An access token whose key is no name.", `{{ accessToken "stock.token" | quote }}`, `"stock"`},
 		{"A condition.", `{{ if eq .ClientID "x" }}x{{ else if and .Scope (not (ne .Issuer .Issuer)) }}y{{ end }}`, "y"},
+		{"One of several.", `{{ if eq .ClientID "x" "shop.order-sync" }}y{{ end }}{{ if ne "a" "b" }}z{{ end }}`, "yz"},
 		{"A with, in which the values are reached by the dollar sign.", `{{ with .Scope }}{{ upper . }} {{ $.ClientID }}{{ else }}{{ .ClientID }}{{ end }}`, "ORDERS.READ ORDERS.WRITE STOCK shop.order-sync"},
 		{"A variable.", `{{ $a := .ClientID }}{{ $a = $a | replace "." "-" }}{{ $a }}`, "shop-order-sync"},
 		{"A list.", `{{ .Scope | split " " | json }}`, `["orders.read","orders.write","stock"]`},
@@ -117,7 +118,12 @@ func TestTemplatesThatCannotBeRendered(t *testing.T) {
 		{"A function that is nowhere.", `{{ env "HOME" }}`, "there is no function env: use one of accessToken, and, base64, default,"},
 		{"Nothing.", "{{ nil }}", "line 1"},
 		{"A field of a pipeline.", "{{ (trim .Scope).Length }}", "only values"},
-		{"Arguments too few.", "{{ replace .Scope }}", "wrong number of args"},
+		{"Arguments too few.", "{{ replace .Scope }}", "line 1: wrong number of values for replace: it takes 3, and here it gets 1"},
+		{"Arguments too many.", `{{ .Scope | lower "x" }}`, "wrong number of values for lower: it takes 1, and here it gets 2"},
+		{"A call without parentheses.", `{{ upper lower }}`, "put the call of lower between parentheses"},
+		{"Nothing to compare with.", `{{ if eq .Scope }}x{{ end }}`, "wrong number of values for eq"},
+		{"A comparison of what is no text.", `{{ if eq 1 .Scope }}x{{ end }}`, "line 1: a function is given what it does not take"},
+		{"A comparison of lists.", "a\n{{ eq (split \"=\" \"x\") (split \"=\" (base64 .ClientSecret)) }}", "line 2: a function is given what it does not take"},
 		{"An argument of another kind.", `{{ indent "x" .Scope }}`, "line 1"},
 		{"An indent too wide.", `{{ indent 65 .Scope }}`, "from 0 to 64"},
 		{"A negative indent.", `{{ indent -1 .Scope }}`, "from 0 to 64"},
@@ -292,6 +298,88 @@ func TestATemplatedCopyOfTheClientSecretIsNoDamage(t *testing.T) {
 	}
 }
 
+// leaky are templates that fail, or come out empty, for some client secrets and access tokens and not for others, or that make text/template
+// quote what it is given.
+func leaky(guess string) []string {
+	const secretOf = `{{ $s := .ClientSecret }}{{ $t := .AccessTokens.access_token }}`
+	return []string{
+		secretOf + `{{ eq (split "=" "x") (split "=" $s) }}`,
+		secretOf + `{{ eq (split "=" $s) "x" }}`,
+		secretOf + `{{ indent $s "x" }}`,
+		secretOf + `{{ indent (split "" $t) "x" }}`,
+		secretOf + `{{ join "," $t }}`,
+		secretOf + `{{ if eq $s "` + guess + `" }}{{ indent 99 "" }}{{ end }}x`,
+		secretOf + `{{ if eq $t "` + guess + `" }}{{ split "" "" }}{{ end }}x`,
+		secretOf + `{{ if ne $s "` + guess + `" }}x{{ end }}`,
+		secretOf + "\n" + `{{ if ne (replace "|` + guess[:1] + `" "" (replace "@" $s "|@")) "" }}{{ indent 99 "" }}{{ end }}`,
+		secretOf + `{{ replace (replace "` + guess + `" "" $s) "x" "y" }}`,
+		secretOf + `{{ join (indent 60 $t) (split "" $s) }}`,
+		secretOf + strings.Repeat(`{{ $s = replace "`+guess[:1]+`" "`+strings.Repeat("b", 100)+`" $s }}`, 3) + `{{ $s }}`,
+		secretOf + `{{ replace "a" "b" (accessToken $s) }}`,
+		secretOf + `{{ $s.Length }}`,
+		secretOf + `{{ (split "=" $s) }}`,
+		secretOf + `{{ replace $s "" $s }}`,
+	}
+}
+
+func TestWhatIsSaidOfATemplateDependsOnNoSecret(t *testing.T) {
+	guess := string(credentials.GenerateClientSecret())
+	said := func(intg *v1alpha1.Integration, secret, token string) string {
+		v := filled()
+		v.ClientSecret, v.AccessTokens["access_token"] = []byte(secret), []byte(token)
+		got, problem := credentials.Build(intg, nil, v)
+		if kept, found := got.Data["out"]; problem != nil && found {
+			t.Errorf("a value of %d bytes and an error", len(kept))
+		}
+		for _, value := range []string{secret, token} {
+			if value != "" && strings.Contains(fmt.Sprint(problem), value) {
+				t.Errorf("the message holds a value: %v", problem)
+			}
+		}
+		return fmt.Sprint(problem)
+	}
+	for _, text := range leaky(guess) {
+		intg := templated(map[string]string{"out": text})
+		want := fmt.Sprint(credentials.TemplateProblem(intg, values()))
+		secrets := []string{guess, "", strings.Repeat("a", 1024), strings.Repeat("=", 64)}
+		for range 50 {
+			secrets = append(secrets, string(credentials.GenerateClientSecret()))
+		}
+		for i, secret := range secrets {
+			if got := said(intg, secret, secrets[len(secrets)-1-i]); got != want {
+				t.Errorf("%s: for one secret %s\nfor another %s", text, want, got)
+			}
+		}
+	}
+}
+
+func TestATemplateThatOnlyTheSecretFailsKeepsItsValue(t *testing.T) {
+	for name, text := range map[string]string{
+		"it ends with an error": `{{ if eq .ClientSecret "` + clientSecret + `" }}{{ indent 99 "" }}{{ end }}x`,
+		"it comes out empty":    `{{ if ne .ClientSecret "` + clientSecret + `" }}x{{ end }}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			intg := templated(map[string]string{"out": text, "other": "{{ .ClientID }}"})
+			in := credentials.Input{Integration: intg, Existing: secret(integration()), Established: true, SpecChanged: true, Values: filled()}
+			got := credentials.Decide(in)
+			if value, found := got.Secret.Data["out"]; got.Problem != nil || found || string(got.Secret.Data["other"]) != "shop.order-sync" {
+				t.Errorf("without a value before: got %q and %v", value, got.Problem)
+			}
+			in.Existing.Data["out"] = []byte("as before")
+			if got := credentials.Decide(in); got.Problem != nil || string(got.Secret.Data["out"]) != "as before" {
+				t.Errorf("with one: got %q and %v", got.Secret.Data["out"], got.Problem)
+			}
+		})
+	}
+}
+
+func TestATemplateProblemIsToldWhileItsAccessTokenIsMissing(t *testing.T) {
+	intg := templated(map[string]string{"header": "{{ .AccessTokens.access_token }}{{ indent 99 .Scope }}"})
+	if err := credentials.TemplateProblem(intg, values()); err == nil || !strings.Contains(err.Error(), "from 0 to 64") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // FuzzTemplate feeds texts to templates: whatever they say, rendering ends, with an output within its bounds or an error that tells no value.
 func FuzzTemplate(f *testing.F) {
 	for _, seed := range []string{
@@ -306,6 +394,11 @@ func FuzzTemplate(f *testing.F) {
 		got, err := credentials.Build(intg, nil, filled())
 		if len(got.Data["out"]) > 64<<10 {
 			t.Errorf("%d bytes came out", len(got.Data["out"]))
+		}
+		other := filled()
+		other.ClientSecret, other.AccessTokens["access_token"] = []byte("x-Another_client.secret~of-43-characters-x-"), []byte("a.b.c")
+		if _, said := credentials.Build(intg, nil, other); fmt.Sprint(said) != fmt.Sprint(err) {
+			t.Errorf("with another client secret: want %v, got %v", err, said)
 		}
 		if err != nil && strings.Contains(err.Error(), clientSecret) {
 			t.Errorf("the message holds the client secret: %v", err)

@@ -79,19 +79,37 @@ func (c *templateCheck) branch(n *parse.BranchNode, atRoot, listAtRoot bool) err
 
 // pipe checks a pipeline: its declarations are variables by nature, so only its commands matter.
 func (c *templateCheck) pipe(pipe *parse.PipeNode, atRoot bool) error {
-	for _, command := range pipe.Cmds {
-		for i, arg := range command.Args {
+	for i, command := range pipe.Cmds {
+		for j, arg := range command.Args {
 			if err := c.operand(arg, atRoot); err != nil {
 				return err
 			}
-			if identifier, ok := arg.(*parse.IdentifierNode); ok && identifier.Ident == functionAccessToken {
-				if err := c.accessToken(command.Args[i+1:]); err != nil {
+			if identifier, ok := arg.(*parse.IdentifierNode); ok {
+				if err := c.call(identifier.Ident, command.Args[j+1:], j == 0, i > 0); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// call checks what a function is called with. atStart says that its name begins a command, and piped that it is given one value more.
+func (c *templateCheck) call(name string, args []parse.Node, atStart, piped bool) error {
+	given, takes := len(args), templateArguments[name]
+	if piped {
+		given++
+	}
+	switch {
+	case name == functionAccessToken:
+		return c.accessToken(args)
+	case !atStart:
+		return fmt.Errorf("put the call of %s between parentheses, with what it is called with", name)
+	case given < takes.least || given > takes.least && !takes.more:
+		return fmt.Errorf("wrong number of values for %s: it takes %d, and here it gets %d", name, takes.least, given)
+	default:
+		return nil
+	}
 }
 
 func (c *templateCheck) operand(node parse.Node, atRoot bool) error {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"text/template"
@@ -18,17 +19,41 @@ import (
 
 // templateFunctions are the functions of templates, sorted: those of templateWork, and what text/template has for conditions.
 var templateFunctions = func() []string {
-	names := slices.Collect(maps.Keys((&templateWork{}).functions()))
-	return slices.Sorted(slices.Values(append(names, "and", "or", "not", "eq", "ne")))
+	return slices.Sorted(maps.Keys(templateArguments))
 }()
+
+// templateArguments are how many values each of these functions takes.
+var templateArguments = func() map[string]arguments {
+	found := map[string]arguments{"and": {least: 1, more: true}, "or": {least: 1, more: true}, "not": {least: 1}}
+	for name, function := range (&templateWork{}).functions() {
+		takes := reflect.TypeOf(function)
+		found[name] = arguments{least: takes.NumIn(), more: takes.IsVariadic()}
+		if takes.IsVariadic() {
+			found[name] = arguments{least: takes.NumIn() - 1, more: true}
+		}
+	}
+	return found
+}()
+
+// arguments are how many values a function takes: least, or that and more.
+type arguments struct {
+	least int
+	more  bool
+}
 
 // maxIndent is the most blanks that indent puts before a line.
 const maxIndent = 64
 
-// errTooMuchWork and errTooLong end a template that makes too much of its values.
+// What functions end a template with. None of these errors holds a value.
 var (
 	errTooMuchWork = fmt.Errorf("its functions take in and give out more than %d bytes: make it simpler", maxTemplateWork)
 	errTooLong     = fmt.Errorf("a function gives out more than %d bytes: make it simpler", maxRendered)
+	errIndent      = fmt.Errorf("indent takes from 0 to %d blanks", maxIndent)
+	errReplace     = errors.New("replace needs a text to look for")
+	errSplit       = errors.New("split needs a separator")
+	errJSON        = errors.New("json takes a text or a list that split has made")
+
+	functionErrors = []error{errTooMuchWork, errTooLong, errIndent, errReplace, errSplit, errJSON}
 )
 
 // templateWork is one run of a template: its functions, and how many bytes they may still take in and give out.
@@ -37,16 +62,19 @@ type templateWork struct {
 	left   int
 }
 
-// functions returns the functions that a template may call beside those of text/template's conditions.
+// functions returns the functions that a template may call beside and, or and not. Its eq and ne take texts only: those of text/template tell
+// the values that they cannot compare.
 func (w *templateWork) functions() template.FuncMap {
 	return template.FuncMap{
 		functionAccessToken: func(key string) (string, error) { return w.tokens[key], w.spend(len(w.tokens[key])) },
 		"base64":            w.text(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }),
 		"default":           w.fallback,
+		"eq":                w.equal,
 		"indent":            w.indent,
 		"join":              w.join,
 		"json":              w.json,
 		"lower":             w.text(strings.ToLower),
+		"ne":                func(a, b string) (bool, error) { same, err := w.equal(a, b); return !same, err },
 		"quote":             func(s string) (string, error) { return w.json(s) },
 		"replace":           w.replace,
 		"shellquote":        w.text(func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }),
@@ -87,10 +115,23 @@ func (w *templateWork) fallback(instead, s string) (string, error) {
 	return s, w.spend(len(s))
 }
 
+// equal reports whether a text is the same as another, or one of several others.
+func (w *templateWork) equal(a, b string, more ...string) (bool, error) {
+	if err := w.spend(len(a) + len(b)); err != nil {
+		return false, err
+	}
+	for _, other := range more {
+		if err := w.spend(len(other)); err != nil {
+			return false, err
+		}
+	}
+	return a == b || slices.Contains(more, a), nil
+}
+
 // indent puts blanks before each line but empty ones.
 func (w *templateWork) indent(blanks int, s string) (string, error) {
 	if blanks < 0 || blanks > maxIndent {
-		return "", fmt.Errorf("indent takes from 0 to %d blanks", maxIndent)
+		return "", errIndent
 	}
 	if err := w.spend(len(s) + blanks*(1+strings.Count(s, "\n"))); err != nil {
 		return "", err
@@ -107,7 +148,7 @@ func (w *templateWork) indent(blanks int, s string) (string, error) {
 // replace puts one text in the place of another wherever that occurs. Its length is known before it is made.
 func (w *templateWork) replace(old, replacement, s string) (string, error) {
 	if old == "" {
-		return "", errors.New("replace needs a text to look for")
+		return "", errReplace
 	}
 	found := strings.Count(s, old)
 	if err := errors.Join(w.spend(len(s)), w.spend(len(s)+found*(len(replacement)-len(old)))); err != nil {
@@ -119,7 +160,7 @@ func (w *templateWork) replace(old, replacement, s string) (string, error) {
 // split cuts a text into a list at each separator; of an empty text it makes an empty list.
 func (w *templateWork) split(separator, s string) ([]string, error) {
 	if separator == "" {
-		return nil, errors.New("split needs a separator")
+		return nil, errSplit
 	}
 	if s == "" {
 		return []string{}, nil
@@ -155,13 +196,13 @@ func (w *templateWork) json(v any) (string, error) {
 			return "", err
 		}
 	default:
-		return "", errors.New("json takes a text or a list that split has made")
+		return "", errJSON
 	}
 	encoded := &bytes.Buffer{}
 	encoder := json.NewEncoder(encoded)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		return "", errors.New("json cannot write that")
+		return "", errJSON // Cannot happen: texts always encode.
 	}
 	return strings.TrimSuffix(encoded.String(), "\n"), w.spend(encoded.Len())
 }
