@@ -239,6 +239,19 @@ func TestSecretOfSomebodyElseIsNeverTouched(t *testing.T) {
 	w.wantEvents(t, other)
 }
 
+func TestASecretInTheWayIsTakenOverOnceItIsLabelled(t *testing.T) {
+	w := newWorld(t)
+	theirs := w.legacy(t, "labelled-later", func(s *corev1.Secret) { s.Labels = nil })
+	intg := w.integration(t, "labelled-later", w.takesOver)
+	w.waitFor(t, intg, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretConflict)
+	edit(t, theirs, func(s *corev1.Secret) {
+		s.Labels = map[string]string{v1alpha1.LabelIntegration: intg.Name, v1alpha1.LabelAdopt: intg.Name}
+	})
+	// Long before a conflict is looked at again by the clock.
+	NewWithT(t).Eventually(func() bool { return metav1.IsControlledBy(w.secret(t, theirs.Name), intg) }, stuckRetry/2, poll).Should(BeTrue())
+	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+}
+
 func TestSecretConflictAfterwardsKeepsTheFormerSecret(t *testing.T) {
 	w := newWorld(t)
 	intg := w.readyIntegration(t, "moves")

@@ -30,10 +30,7 @@ func (r *IntegrationReconciler) gatherClientSecret(ctx context.Context, s *scope
 	if s.brought, s.clientSecretProblem = found.clientSecret(s.intg); s.clientSecretProblem == nil {
 		return nil
 	}
-	input := credentials.Input{Integration: s.intg, Existing: s.existing, Values: s.values}
-	if len(s.former) > 0 {
-		input.Former = s.former[0]
-	}
+	input := credentials.Input{Integration: s.intg, Existing: s.existing, Former: s.predecessor(), Values: s.values}
 	if current, _ := input.Current(); current == nil {
 		return s.clientSecretProblem
 	}
@@ -69,7 +66,7 @@ func (f userSecret) clientSecret(intg *v1alpha1.Integration) ([]byte, error) {
 	if !found {
 		return nil, stuck(v1alpha1.ReasonSecretInvalid, "has no key %s: put the client secret there", v1alpha1.KeyClientSecret)
 	}
-	if err := credentials.Weak(value); err != nil {
+	if err := credentials.Weak(value, intg.WantedClientID()); err != nil {
 		return nil, stuck(v1alpha1.ReasonClientSecretTooWeak, "holds a client secret that %v", err)
 	}
 	return value, nil

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +45,9 @@ type CABundle func(ctx context.Context) ([]byte, error)
 
 // ErrCABundlePending is returned by a CABundle that will have something to return later.
 var ErrCABundlePending = errors.New("the operator's certificate authority is being made")
+
+// statusTries is how often a status is written that loses to edits which have nothing to do with it.
+const statusTries = 5
 
 // An IntegrationReconciler gives every Integration its credentials Secret and writes its status.
 type IntegrationReconciler struct {
@@ -80,11 +84,16 @@ func (r *IntegrationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Integration{}, handler.EnqueueRequestsFromMapFunc(r.rivals),
 			builder.WithPredicates(predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.owner),
-			// A Secret that appears is news to nobody: its Integration is reconciled when that appears, and made it.
-			builder.WithPredicates(predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }})).
+			// A generated Secret that appears is news to nobody: its Integration is reconciled when that appears, and made it. One that
+			// nobody controls may be one to take over, from the moment on that it has the label.
+			builder.WithPredicates(predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return metav1.GetControllerOfNoCopy(e.Object) == nil }})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.bringers)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependants)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrent, ReconciliationTimeout: reconcileTimeout})
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: r.MaxConcurrent, ReconciliationTimeout: reconcileTimeout,
+			// After an outage everything is looked at again soon: access tokens in Secrets would run out otherwise.
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](firstBackOff, mostBackOff),
+		})
 	b = r.watchPolicies(b)
 	if r.CABundleChanged != nil {
 		b = b.WatchesRawSource(source.Channel(r.CABundleChanged, handler.EnqueueRequestsFromMapFunc(r.all)))
@@ -122,32 +131,49 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return ctrl.Result{}, nil // No leader any more: the next one goes over everything, and there is nothing to report.
 	}
 	if ctx.Err() != nil {
-		return ctrl.Result{}, errors.Join(s.err, ctx.Err()) // Out of time: says nothing about the Integration.
+		return outcomeOfPass(ctx, errors.Join(s.err, ctx.Err()), s.untilAgain()) // Out of time: says nothing about the Integration.
 	}
 	if apierrors.HasStatusCause(s.err, corev1.NamespaceTerminatingCause) {
 		return ctrl.Result{}, nil // The Integration goes with its namespace.
 	}
+	status := statusOf(s)
 	if lostRace(s.err) {
-		return outcomeWithin(s.err, s.untilAgain())
+		status = grantOf(s)
 	}
-	if err := r.patchStatus(ctx, s); err != nil {
-		return outcomeWithin(err, s.untilAgain())
+	if err := r.patchStatus(ctx, s, status); err != nil {
+		s.err = err
 	}
-	return outcomeWithin(s.err, s.untilAgain())
+	return outcomeOfPass(ctx, s.err, s.untilAgain())
 }
 
 // patchStatus writes the status that follows from the facts, unless it is already there, and tells of transitions. The write carries
 // the resource version that the facts are about: a late one, of a leader that was replaced or about an Integration that was made
-// anew, must not grant what has been taken away.
-func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope) error {
+// anew, must not grant what has been taken away. Labels and annotations are no such facts: who edits those all the time must not keep a
+// status from being written, so a write that lost to one of them is made again.
+func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope, status v1alpha1.IntegrationStatus) error {
 	before := s.intg.DeepCopy()
-	s.intg.Status = statusOf(s)
-	if equality.Semantic.DeepEqual(before.Status, s.intg.Status) {
+	if s.intg.Status = status; equality.Semantic.DeepEqual(before.Status, status) {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, s.intg, patch); err != nil {
-		return client.IgnoreNotFound(wrap(err, "patch the status of Integration %s", client.ObjectKeyFromObject(s.intg)))
+	key := client.ObjectKeyFromObject(s.intg)
+	write := func(before *v1alpha1.Integration) error {
+		return r.Client.Status().Patch(ctx, s.intg, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	}
+	err := write(before)
+	for tries := 1; apierrors.IsConflict(err) && tries < statusTries; tries++ {
+		live := &v1alpha1.Integration{}
+		if err := r.Live.Get(ctx, key, live); err != nil {
+			return client.IgnoreNotFound(wrap(err, "get Integration %s", key))
+		}
+		if live.UID != before.UID || live.Generation != before.Generation || !equality.Semantic.DeepEqual(live.Status, before.Status) {
+			break
+		}
+		s.intg = live.DeepCopy()
+		s.intg.Status = status
+		err = write(live)
+	}
+	if err != nil {
+		return client.IgnoreNotFound(wrap(err, "patch the status of Integration %s", key))
 	}
 	for _, e := range transitions(before.Status.Conditions, s.intg.Status.Conditions) {
 		r.Recorder.Eventf(s.intg, nil, e.kind, e.reason, "Reconcile", "%s", note(e.message))

@@ -77,6 +77,8 @@ type scope struct {
 	rotatedAt time.Time
 	// nextRotation is when the client secret is to be rotated next; zero for never.
 	nextRotation time.Time
+	// rotationWaits is how long a rotation that is due waits at most for the end of the previous client secret; zero if none does.
+	rotationWaits time.Time
 	// restart is how far the restarts after that have come; nil before the first one.
 	restart *v1alpha1.RestartStatus
 	// restartProblem is why workloads cannot be restarted; nil if they can. The client gets tokens all the same.
@@ -144,16 +146,10 @@ func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) err
 	}
 	secret := &corev1.Secret{}
 	switch err := r.Client.Get(ctx, wanted, secret); {
-	case err == nil && adoptable(secret, s.intg) || err == nil && credentials.Owned(secret, s.intg) && credentials.Partial(secret):
-		// The cache leaves out what a Secret holds that nobody controls, or that has become too large.
-		live := &corev1.Secret{}
-		if err := r.Live.Get(ctx, wanted, live); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("get Secret %s: %w", wanted, err)
-		} else if err == nil {
-			s.existing = live
-		}
 	case err == nil:
-		s.existing = secret
+		if s.existing, err = r.whole(ctx, secret); err != nil {
+			return err
+		}
 	case !apierrors.IsNotFound(err):
 		return fmt.Errorf("get Secret %s: %w", wanted, err)
 	}
@@ -165,23 +161,50 @@ func (r *IntegrationReconciler) gatherSecrets(ctx context.Context, s *scope) err
 	}
 	for i := range labelled.Items {
 		// A user's Secret may be the Integration's as well, so that it goes with it; it is none of the operator's making.
-		if former := &labelled.Items[i]; former.Name != wanted.Name && credentials.Generated(former, s.intg) {
-			s.former = append(s.former, former)
+		if cached := &labelled.Items[i]; cached.Name != wanted.Name && credentials.Generated(cached, s.intg) {
+			former, err := r.whole(ctx, cached)
+			if err != nil {
+				return err
+			}
+			if former != nil && credentials.Generated(former, s.intg) {
+				s.former = append(s.former, former)
+			}
 		}
 	}
 	return nil
 }
 
-// adoptable reports whether a Secret may be one to take over, by its label and its lack of a controller.
-func adoptable(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
-	return metav1.GetControllerOf(secret) == nil && secret.Labels[v1alpha1.LabelIntegration] == intg.Name
+// whole returns a cached Secret as the API server has it, where the cache leaves out some of what it holds: it keeps little of one that nobody
+// controls or that has become too large. It returns nil if there is none any more.
+func (r *IntegrationReconciler) whole(ctx context.Context, cached *corev1.Secret) (*corev1.Secret, error) {
+	if !credentials.Partial(cached) {
+		return cached, nil
+	}
+	live, key := &corev1.Secret{}, client.ObjectKeyFromObject(cached)
+	if err := r.Live.Get(ctx, key, live); apierrors.IsNotFound(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("get Secret %s: %w", key, err)
+	}
+	return live, nil
+}
+
+// predecessor returns the Secret of a former name that the client secret may be taken from; nil if there is none. One that is being
+// deleted was deleted by somebody for good, or after its client secret was taken: what holds it must not bring that back.
+func (s *scope) predecessor() *corev1.Secret {
+	for _, former := range s.former {
+		if former.DeletionTimestamp.IsZero() {
+			return former
+		}
+	}
+	return nil
 }
 
 // reconcileSecret makes the Secret what it should be, with one step of a rotation if that is due.
 func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) error {
 	plan, decision := r.decideSecret(s)
-	err := r.apply(ctx, decision, s.existing)
-	hidden := apierrors.IsAlreadyExists(err)
+	err := r.write(ctx, s, decision)
+	hidden := apierrors.IsAlreadyExists(err) && decision.Action == credentials.Create
 	if hidden {
 		// The Secret has no label of ours, or the watch is late: look, and decide again.
 		s.existing = &corev1.Secret{}
@@ -189,7 +212,7 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 			return fmt.Errorf("get Secret %s/%s: %w", s.intg.Namespace, s.intg.SecretName(), err)
 		}
 		plan, decision = r.decideSecret(s)
-		err = r.apply(ctx, decision, s.existing)
+		err = r.write(ctx, s, decision)
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
 		return &terminalError{reason: v1alpha1.ReasonSecretRejected, retryAfter: stuckRetry, message: fmt.Sprintf(
@@ -211,9 +234,7 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 	}
 	r.finishPlan(s, plan)
 	if decision.Problem != nil {
-		s.shapeProblem = cmp.Or(s.shapeProblem, error(&terminalError{
-			reason: v1alpha1.ReasonTemplateInvalid, message: decision.Problem.Error(),
-		}))
+		s.shapeProblem = cmp.Or(s.shapeProblem, templateProblem(s, decision.Problem))
 	}
 	if hidden || decision.Action != credentials.None {
 		if err := r.readBack(ctx, client.ObjectKeyFromObject(decision.Secret)); err != nil {
@@ -224,15 +245,36 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 	return nil
 }
 
+// write carries out a decision about the Secret of a pass.
+func (r *IntegrationReconciler) write(ctx context.Context, s *scope, d credentials.Decision) error {
+	if d.Reason == v1alpha1.ReasonSecretAdopted {
+		if err := r.stillThere(ctx, s.intg); err != nil {
+			return err
+		}
+	}
+	return r.apply(ctx, d, s.existing)
+}
+
+// stillThere returns nil if the API server has the Integration, and a conflict if it is gone or going. The cache may learn of that after it
+// has seen the garbage collector take the owner off its Secret, which is then not to be taken over again.
+func (r *IntegrationReconciler) stillThere(ctx context.Context, intg *v1alpha1.Integration) error {
+	live, key := &v1alpha1.Integration{}, client.ObjectKeyFromObject(intg)
+	err := r.Live.Get(ctx, key, live)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("get Integration %s: %w", key, err)
+	}
+	if err != nil || live.UID != intg.UID || !live.DeletionTimestamp.IsZero() {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("integrations").GroupResource(), key.Name, errors.New("it is gone or going"))
+	}
+	return nil
+}
+
 // decideSecret decides what has to be done about the Secret that is there, and about the rotation of the client secret in it.
 func (r *IntegrationReconciler) decideSecret(s *scope) (rotationPlan, credentials.Decision) {
 	input := credentials.Input{
-		Integration: s.intg, Existing: s.existing, Values: s.values,
+		Integration: s.intg, Existing: s.existing, Former: s.predecessor(), Values: s.values,
 		Established: s.intg.Status.Credentials != nil && hadClientSecret(s.intg.Status.Granted),
 		SpecChanged: s.intg.Status.ObservedGeneration != s.intg.Generation,
-	}
-	if len(s.former) > 0 {
-		input.Former = s.former[0]
 	}
 	plan := r.planRotation(s, input)
 	input.Values.Record, input.Replacement = plan.decision.Record, plan.replacement
@@ -272,15 +314,36 @@ func (r *IntegrationReconciler) apply(ctx context.Context, d credentials.Decisio
 		return wrap(r.Client.Update(ctx, d.Secret), "update Secret %s/%s", d.Secret.Namespace, d.Secret.Name)
 	case credentials.Replace:
 		log.Info("replacing the Secret", "secret", d.Secret.Name)
-		// Without its label the cache does not show the Secret and never sees it go: whoever waited for that would wait for ever.
-		if err := r.Client.Delete(ctx, existing, client.DisableReadYourWritesConsistency,
-			client.Preconditions{UID: &existing.UID, ResourceVersion: &existing.ResourceVersion}); err != nil {
-			return fmt.Errorf("delete Secret %s/%s to replace it: %w", existing.Namespace, existing.Name, err)
+		if err := r.makeWay(ctx, existing); err != nil {
+			return err
 		}
 	case credentials.Create:
 		log.Info("creating the Secret", "secret", d.Secret.Name)
 	}
 	return wrap(r.Client.Create(ctx, d.Secret), "create Secret %s/%s", d.Secret.Namespace, d.Secret.Name)
+}
+
+// makeWay deletes a Secret of which another is to take the place. It returns a *waitingError if something would hold the Secret: nobody
+// could make the other one then, and its client secret would be lost.
+func (r *IntegrationReconciler) makeWay(ctx context.Context, existing *corev1.Secret) error {
+	if len(existing.Finalizers) > 0 {
+		return heldSecret(existing)
+	}
+	// Without its label the cache does not show the Secret and never sees it go: whoever waited for that would wait for ever.
+	return wrap(r.Client.Delete(ctx, existing, client.DisableReadYourWritesConsistency,
+		client.Preconditions{UID: &existing.UID, ResourceVersion: &existing.ResourceVersion}),
+		"delete Secret %s to replace it", client.ObjectKeyFromObject(existing))
+}
+
+// heldSecret returns what a pass waits for when a Secret has to go and a finalizer holds it.
+func heldSecret(secret *corev1.Secret) error {
+	what := "has to be replaced, as what differs in it cannot be changed"
+	if !secret.DeletionTimestamp.IsZero() {
+		what = "is being deleted"
+	}
+	return &waitingError{reason: v1alpha1.ReasonSecretPending, retryAfter: pendingRetry, message: fmt.Sprintf(
+		"Secret %s %s, and something holds it (metadata.finalizers): see to whatever put the finalizer there, or take the finalizer off",
+		client.ObjectKeyFromObject(secret), what)}
 }
 
 // removeFormerSecrets removes the Secrets of former names. The new one is there by now and holds the same client secret; every replica
@@ -296,25 +359,44 @@ func (r *IntegrationReconciler) removeFormerSecrets(ctx context.Context, s *scop
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("get Secret %s: %w", key, err)
 	}
-	if err != nil || !credentials.Owned(current, s.intg) || !current.DeletionTimestamp.IsZero() {
+	if err == nil && credentials.Owned(current, s.intg) && !current.DeletionTimestamp.IsZero() {
+		return heldSecret(current)
+	}
+	if err != nil || !credentials.Owned(current, s.intg) {
 		return apierrors.NewConflict(corev1.Resource("secrets"), key.Name, errors.New("it went while its predecessors were to be removed"))
 	}
 	for _, former := range s.former {
-		if s.values.KeepUntil != nil {
-			released := former.DeepCopy()
-			released.OwnerReferences = credentials.WithoutOwner(former.OwnerReferences, s.intg)
-			if err := r.Client.Update(ctx, released); err != nil {
-				return fmt.Errorf("release Secret %s/%s: %w", former.Namespace, former.Name, err)
-			}
-		} else if err := r.Client.Delete(ctx, former, client.DisableReadYourWritesConsistency,
-			client.Preconditions{UID: &former.UID}); apierrors.IsNotFound(err) {
-			continue // An earlier pass deleted it, and told of it; the cache does not know yet.
-		} else if err != nil {
-			return fmt.Errorf("delete Secret %s/%s: %w", former.Namespace, former.Name, err)
+		if err := r.removeFormerSecret(ctx, s, former); err != nil {
+			return err
 		}
-		r.Recorder.Eventf(s.intg, nil, corev1.EventTypeNormal, v1alpha1.ReasonSecretReplaced, "RemoveSecret",
-			"Secret %s/%s takes the place of %s", s.intg.Namespace, s.intg.SecretName(), former.Name)
 	}
+	return nil
+}
+
+// removeFormerSecret deletes the Secret of a former name, or releases it if somebody else is to keep it: deletionPolicy Retain, or whoever
+// had it before it was taken over. It is read first, as the cache may lack what it holds, or not know yet what an earlier pass did and told.
+func (r *IntegrationReconciler) removeFormerSecret(ctx context.Context, s *scope, cached *corev1.Secret) error {
+	former, key := &corev1.Secret{}, client.ObjectKeyFromObject(cached)
+	if err := r.Live.Get(ctx, key, former); err != nil {
+		return client.IgnoreNotFound(wrap(err, "get Secret %s", key))
+	}
+	if !credentials.Generated(former, s.intg) {
+		return nil
+	}
+	switch {
+	case credentials.Adopted(former, s.intg) || s.values.KeepUntil != nil:
+		if err := r.Client.Update(ctx, credentials.Released(former, s.intg)); err != nil {
+			return fmt.Errorf("release Secret %s: %w", key, err)
+		}
+	case !former.DeletionTimestamp.IsZero():
+		return nil // Something holds it.
+	default:
+		if err := r.Client.Delete(ctx, former, client.DisableReadYourWritesConsistency, client.Preconditions{UID: &former.UID}); err != nil {
+			return client.IgnoreNotFound(wrap(err, "delete Secret %s", key))
+		}
+	}
+	r.Recorder.Eventf(s.intg, nil, corev1.EventTypeNormal, v1alpha1.ReasonSecretReplaced, "RemoveSecret",
+		"Secret %s/%s takes the place of %s", s.intg.Namespace, s.intg.SecretName(), former.Name)
 	return nil
 }
 

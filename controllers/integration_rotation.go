@@ -77,7 +77,7 @@ func (r *IntegrationReconciler) planRotation(s *scope, input credentials.Input) 
 func (p rotationPlan) since(created time.Time) rotationPlan {
 	p.in.Born, p.in.Record = created, p.decision.Record
 	again := rotation.Decide(p.in)
-	p.decision.Next = again.Next
+	p.decision.Next, p.decision.Waits = again.Next, again.Waits
 	if again.Step != rotation.Stay {
 		again.Again = p.in.Now
 	}
@@ -107,7 +107,7 @@ func rotationInput(s *scope, holder *corev1.Secret) rotation.Input {
 	in := rotation.Input{UID: s.intg.UID, Born: s.now, Now: s.now}
 	in.Overlap, in.Most = s.intg.RotationOverlap()
 	if s.intg.Spec.Credentials.ClientSecretRef == nil {
-		in.Spec = s.intg.Spec.Credentials.Rotation
+		in.Spec = s.rotationSpec()
 	}
 	if holder != nil {
 		in.Born = holder.CreationTimestamp.Time
@@ -117,6 +117,33 @@ func rotationInput(s *scope, holder *corev1.Secret) rotation.Input {
 		in.LastUsed = lastUse(s.intg, in.Record)
 	}
 	return in
+}
+
+// rotationSpec returns what is to be followed of spec.credentials.rotation. While a template cannot be rendered, its key keeps the client
+// secret that it has, so the interval takes nobody a client secret that nothing else brings. A request for a rotation is somebody's wish.
+func (s *scope) rotationSpec() *v1alpha1.RotationSpec {
+	spec := s.intg.Spec.Credentials.Rotation
+	if !s.rotatesByInterval() || credentials.TemplateProblem(s.intg, s.values) == nil {
+		return spec
+	}
+	spec = spec.DeepCopy()
+	spec.Interval = nil
+	return spec
+}
+
+// rotatesByInterval reports whether spec wants client secrets to be rotated by the clock.
+func (s *scope) rotatesByInterval() bool {
+	c := s.intg.Spec.Credentials
+	return c.Rotation != nil && c.Rotation.Interval != nil && c.ClientSecretRef == nil && credentials.UsesClientSecret(s.intg)
+}
+
+// templateProblem turns what is wrong with spec.secret.template into what a pass ends with.
+func templateProblem(s *scope, problem error) error {
+	message := problem.Error()
+	if s.rotatesByInterval() {
+		message += "; rotation by spec.credentials.rotation.interval waits until that is put right"
+	}
+	return &terminalError{reason: v1alpha1.ReasonTemplateInvalid, message: message}
 }
 
 // lastUse returns when the previous client secret of a record was last used, as the replica that saw it wrote into the status; zero for never.
@@ -141,6 +168,9 @@ func (r *IntegrationReconciler) finishPlan(s *scope, plan rotationPlan) {
 		r.announced.forgetSecret(key)
 	}
 	s.values.Record, s.rotatedAt, s.nextRotation = d.Record, d.Record.RotatedAt, d.Next
+	if d.Waits {
+		s.rotationWaits = d.Record.Previous.Until
+	}
 	s.lookAgain(d.Again)
 	s.rotationProblem = rotationProblem(s.intg, d.Err)
 	if d.Retired {

@@ -44,12 +44,30 @@ func statusOf(s *scope) v1alpha1.IntegrationStatus {
 	}
 	status.Granted = grantedNow(s, status.Granted)
 	status.TokensRevokedBefore = revokedBefore(s, status.TokensRevokedBefore)
-	for _, condition := range conditionsOf(s) {
+	setConditions(s, &status, conditionsOf(s)...)
+	return status
+}
+
+// grantOf returns the status of a pass that lost a race. All that is new in it is what the client may have, which no Secret decides: what
+// a policy or spec takes away must not wait for the end of a race, as somebody may keep that up.
+func grantOf(s *scope) v1alpha1.IntegrationStatus {
+	status := *s.intg.Status.DeepCopy()
+	if s.clientID == "" || s.granted == nil {
+		return status
+	}
+	status.ClientID, status.Granted = s.clientID, grantedNow(s, status.Granted)
+	status.TokensRevokedBefore = revokedBefore(s, status.TokensRevokedBefore)
+	setConditions(s, &status, permittedOf(s))
+	return status
+}
+
+// setConditions puts conditions of this pass into a status.
+func setConditions(s *scope, status *v1alpha1.IntegrationStatus, conditions ...metav1.Condition) {
+	for _, condition := range conditions {
 		condition.ObservedGeneration = s.intg.Generation
 		condition.LastTransitionTime = metav1.NewTime(s.now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
-	return status
 }
 
 // revokedBefore returns the time before which every token is revoked. It never goes back, so that what was ended stays ended when the
@@ -176,8 +194,15 @@ func credentialsReadyOf(s *scope) metav1.Condition {
 	if s.values.KeepUntil != nil {
 		message += "; it stays when the Integration is deleted, as spec.secret.deletionPolicy is Retain"
 	}
+	if !s.rotationWaits.IsZero() {
+		message += fmt.Sprintf("; %s, %s at the latest; spec.credentials.rotation.overlap: 0s ends it at once",
+			rotationWaits, s.rotationWaits.UTC().Format(time.RFC3339))
+	}
 	return condition(v1alpha1.ConditionCredentialsReady, true, v1alpha1.ReasonSecretReady, message)
 }
+
+// rotationWaits is what CredentialsReady says of a rotation that waits.
+const rotationWaits = "a rotation waits until the previous client secret is accepted no longer"
 
 // A failureReason is how the error of a phase reads in a condition.
 type failureReason struct {
@@ -241,14 +266,17 @@ type transition struct {
 	kind, reason, message string
 }
 
-// transitions returns what is worth an event between two states of the conditions: getting stuck, and getting ready after having
-// been stuck or suspended. A new Integration that becomes ready is worth none: its condition says so, and 1,000 of them at once
+// transitions returns what is worth an event between two states of the conditions: getting stuck, getting ready after having
+// been stuck or suspended, and having to wait for a rotation. A new Integration that becomes ready is worth none: its condition says so, and 1,000 of them at once
 // would cost the API server as many writes again.
 func transitions(before, after []metav1.Condition) []transition {
 	var found []transition
 	stalled := meta.FindStatusCondition(after, v1alpha1.ConditionStalled)
 	if stalled != nil && stalled.Status == metav1.ConditionTrue && !hasReason(before, v1alpha1.ConditionStalled, stalled.Reason) {
 		found = append(found, transition{corev1.EventTypeWarning, stalled.Reason, stalled.Message})
+	}
+	if message := credentialsMessage(after); strings.Contains(message, rotationWaits) && !strings.Contains(credentialsMessage(before), rotationWaits) {
+		found = append(found, transition{corev1.EventTypeNormal, v1alpha1.ReasonRotationWaits, message})
 	}
 	ready := meta.FindStatusCondition(after, v1alpha1.ConditionReady)
 	was := meta.FindStatusCondition(before, v1alpha1.ConditionReady)
@@ -261,6 +289,14 @@ func transitions(before, after []metav1.Condition) []transition {
 		found = append(found, transition{corev1.EventTypeNormal, ready.Reason, ready.Message})
 	}
 	return found
+}
+
+// credentialsMessage returns what the condition CredentialsReady says; empty if it is not there.
+func credentialsMessage(conditions []metav1.Condition) string {
+	if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionCredentialsReady); c != nil {
+		return c.Message
+	}
+	return ""
 }
 
 // hasReason reports whether a condition is there with a reason.

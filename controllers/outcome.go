@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -29,8 +30,18 @@ type terminalError struct {
 
 func (e *terminalError) Error() string { return e.message }
 
-// raceRetry is how soon a pass that lost a race is done again.
-const raceRetry = time.Second
+const (
+	// raceRetry is how soon a pass that lost a race is done again: whoever writes all the time cannot put off for long what it is to do.
+	raceRetry = 200 * time.Millisecond
+	// firstBackOff and mostBackOff bound the growing delays after errors that pass.
+	firstBackOff, mostBackOff = 50 * time.Millisecond, 30 * time.Second
+	// keyRetry is how soon this process looks again for a key that the API server has.
+	keyRetry = time.Second
+	// soon is how near a look has to be so that a pass that failed waits for it. By growing delays it may come much later.
+	soon = time.Minute
+	// minSoon is the shortest such wait, so that what fails each time is not tried all the time.
+	minSoon = time.Second
+)
 
 // lostRace reports whether somebody wrote first: another leader that has not noticed yet that it leads no more, a person, or this
 // process itself while the cache lags. It says nothing about the object, and the next look tells.
@@ -60,6 +71,17 @@ func outcomeWithin(err error, again time.Duration) (ctrl.Result, error) {
 	default:
 		return ctrl.Result{}, err
 	}
+}
+
+// outcomeOfPass is outcomeWithin where again is a time that others rely on, as when a client secret is published or refused: an error that
+// passes does not put off a look that is due soon. It is logged here, as it is not returned.
+func outcomeOfPass(ctx context.Context, err error, again time.Duration) (ctrl.Result, error) {
+	result, err := outcomeWithin(err, again)
+	if err == nil || again == 0 || again > soon {
+		return result, err
+	}
+	ctrl.LoggerFrom(ctx).Error(err, "the pass failed, and is done again when the next look is due")
+	return ctrl.Result{RequeueAfter: max(again, minSoon)}, nil
 }
 
 // sooner returns the shorter of two delays, of which zero is none.

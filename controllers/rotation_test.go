@@ -316,6 +316,12 @@ func TestTheNextRotationWaitsForTheEndOfThePreviousClientSecret(t *testing.T) {
 		i.Spec.Credentials.Rotation.RequestedAt = new(metav1.NewTime(w.clock.Now().Truncate(time.Second)))
 	})
 	w.waitFor(t, intg, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.wantEvents(t, intg, eventRotated, "Normal "+v1alpha1.ReasonRotationWaits)
+	until := rotation.RecordOf(second).Previous.Until.Format(time.RFC3339)
+	message := meta.FindStatusCondition(intg.Status.Conditions, v1alpha1.ConditionCredentialsReady).Message
+	if !strings.Contains(message, rotationWaits+", "+until) || !strings.Contains(message, "overlap: 0s") {
+		t.Errorf("want CredentialsReady to say what the rotation waits for, until when and what to do, got %s", message)
+	}
 	w.clock.move(rotation.Settle)
 	w.reconcile(t, intg)
 	if got := w.secret(t, intg.Name); clientSecretIn(got) != clientSecretIn(second) || rotation.RecordOf(got).Next != nil {
@@ -323,7 +329,11 @@ func TestTheNextRotationWaitsForTheEndOfThePreviousClientSecret(t *testing.T) {
 	}
 	w.clock.move(time.Hour)
 	w.rotates(t, intg, second)
-	w.wantEvents(t, intg, eventRotated, eventRetired, eventRotated)
+	w.wantEvents(t, intg, eventRotated, "Normal "+v1alpha1.ReasonRotationWaits, eventRetired, eventRotated)
+	message = meta.FindStatusCondition(intg.Status.Conditions, v1alpha1.ConditionCredentialsReady).Message
+	if strings.Contains(message, rotationWaits) {
+		t.Errorf("CredentialsReady speaks of a rotation that waited before: %s", message)
+	}
 }
 
 func TestARotationThatCannotBeFollowed(t *testing.T) {
@@ -484,12 +494,5 @@ func TestAnnouncementsAreDropped(t *testing.T) {
 	a.forgetSecret(key)
 	if len(a.held) != 0 {
 		t.Errorf("%d Integrations are remembered, want none", len(a.held))
-	}
-}
-
-func TestSooner(t *testing.T) {
-	got := []time.Duration{sooner(0, 0), sooner(1, 0), sooner(0, 2), sooner(1, 2), sooner(2, 1)}
-	if want := []time.Duration{0, 1, 2, 1, 1}; !slices.Equal(got, want) {
-		t.Errorf("want %v, got %v", want, got)
 	}
 }

@@ -326,6 +326,32 @@ func TestOutcomeOf(t *testing.T) {
 	}
 }
 
+func TestAFailureDoesNotPutOffALookThatIsDueSoon(t *testing.T) {
+	transient := errors.New("the API server cannot be reached")
+	terminal := &terminalError{message: "m"}
+	for _, tt := range []struct {
+		name    string
+		err     error
+		again   time.Duration
+		want    time.Duration
+		wantErr error
+	}{
+		{"Nothing is due.", transient, 0, 0, transient},
+		{"Something is due much later.", transient, time.Hour, 0, transient},
+		{"Something is due soon.", transient, 15 * time.Second, 15 * time.Second, nil},
+		{"What is due now is not tried all the time.", transient, time.Millisecond, time.Second, nil},
+		{"What is stuck is no failure that passes.", terminal, 0, 0, terminal},
+		{"A success keeps its time.", nil, time.Millisecond, time.Millisecond, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := outcomeOfPass(t.Context(), tt.err, tt.again)
+			if got.RequeueAfter != tt.want || !errors.Is(err, tt.wantErr) {
+				t.Errorf("want %s and error %v, got %+v and %v", tt.want, tt.wantErr, got, err)
+			}
+		})
+	}
+}
+
 func TestTransitions(t *testing.T) {
 	conditions := func(pass string, suspend bool) []metav1.Condition {
 		if pass == "" {
@@ -400,5 +426,12 @@ func TestAnEventSaysNoMoreThanItMay(t *testing.T) {
 			t.Errorf("%s: want %d bytes that end with %q, got %d that end with %q",
 				name, len(tt.want), tt.want[max(0, len(tt.want)-8):], len(got), got[max(0, len(got)-8):])
 		}
+	}
+}
+
+func TestSooner(t *testing.T) {
+	got := []time.Duration{sooner(0, 0), sooner(1, 0), sooner(0, 2), sooner(1, 2), sooner(2, 1)}
+	if want := []time.Duration{0, 1, 2, 1, 1}; !slices.Equal(got, want) {
+		t.Errorf("want %v, got %v", want, got)
 	}
 }

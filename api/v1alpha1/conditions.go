@@ -73,7 +73,7 @@ const (
 	// ReasonTemplateInvalid: a key of spec.secret.template cannot be rendered; it keeps the value it has, and everything else goes on but the
 	// rotation by interval.
 	ReasonTemplateInvalid = "TemplateInvalid"
-	// ReasonClientSecretTooWeak: the client secret that the user brings, by clientSecretRef or in a Secret to take over, is too easy to guess.
+	// ReasonClientSecretTooWeak: the client secret that the user brings, by clientSecretRef, is too easy to guess.
 	ReasonClientSecretTooWeak = "ClientSecretTooWeak"
 	// ReasonNothingToRestart: spec.restart.selector chooses no workload. The client gets tokens all the same, as with the next one.
 	ReasonNothingToRestart = "NothingToRestart"
@@ -109,6 +109,8 @@ const (
 	ReasonSecretAdopted = "SecretAdopted"
 	// ReasonClientSecretRotated: a new client secret took the place of another, which is accepted for the overlap.
 	ReasonClientSecretRotated = "ClientSecretRotated"
+	// ReasonRotationWaits: a rotation is due and waits until the previous client secret is accepted no longer, as two at most are.
+	ReasonRotationWaits = "RotationWaits"
 	// ReasonPreviousSecretInUse: the overlap is over and somebody still uses the previous client secret.
 	ReasonPreviousSecretInUse = "PreviousSecretInUse"
 	// ReasonPreviousSecretRetired: the previous client secret is accepted no longer. The event is a warning if somebody still used it.

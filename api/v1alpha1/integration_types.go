@@ -71,7 +71,7 @@ const (
 // +kubebuilder:printcolumn:name="Next Rotation",type=string,priority=1,JSONPath=`.status.credentials.nextRotationTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must have at most 63 characters, as it becomes the value of a label: choose a shorter name"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.credentials) || !has(self.spec.credentials.clientSecretRef) || has(self.spec.secret) && has(self.spec.secret.name) && self.spec.secret.name != '' || self.spec.credentials.clientSecretRef.name != self.metadata.name",message="spec.credentials.clientSecretRef names the Secret that the operator writes, as spec.secret.name is by default the Integration's name: give one of the two another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.credentials) || !has(self.spec.credentials.clientSecretRef) || has(self.spec.secret) && has(self.spec.secret.name) && self.spec.secret.name.size() > 0 || self.spec.credentials.clientSecretRef.name != self.metadata.name",message="spec.credentials.clientSecretRef names the Secret that the operator writes, as spec.secret.name is by default the Integration's name: give one of the two another name"
 type Integration struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object metadata. The name must have at most 63 characters.

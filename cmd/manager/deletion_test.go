@@ -80,7 +80,9 @@ func furnish(t *testing.T, r *replica, namespace string) {
 	}
 	adopted := named("adopted", func(*v1alpha1.Integration) {})
 	create(t, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: adopted.Name, Labels: map[string]string{v1alpha1.LabelIntegration: adopted.Name}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: adopted.Name, Labels: map[string]string{
+			v1alpha1.LabelIntegration: adopted.Name, v1alpha1.LabelAdopt: adopted.Name,
+		}},
 		StringData: map[string]string{"client_id": adopted.WantedClientID(), "client_secret": "Wd4kTz9bMx2hQs7vJn5yLc8rFg3pEa6u", "other": "kept"},
 	})
 	for _, intg := range []*v1alpha1.Integration{

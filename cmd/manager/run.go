@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -42,6 +43,8 @@ const (
 	// gracefulShutdown is as long as the longest shutdown delay and the drain after it, with five seconds to spare; config/manager
 	// gives the Pod 60 s.
 	gracefulShutdown = maxShutdownDelay + 25*time.Second
+	// syncedPoll is how often a new leader asks whether the token server's half has seen all that there is.
+	syncedPoll = 20 * time.Millisecond
 	// maxConcurrentReconciles keeps the API server busy while single calls wait.
 	maxConcurrentReconciles = 16
 )
@@ -195,6 +198,8 @@ func lead(ctx context.Context, shared ctrl.Manager, o Options, parts leaderParts
 	keys := &controllers.SigningKeyReconciler{
 		Client: mgr.GetClient(), Recorder: recorder, OperatorNamespace: o.OperatorNamespace, RotateEvery: o.SigningKeyRotation, Now: o.Now,
 	}
+	// It ends with ctx at the latest, and then the manager does at once.
+	_ = wait.PollUntilContextCancel(ctx, syncedPoll, true, func(context.Context) (bool, error) { return parts.synced(), nil })
 	if err := errors.Join(integrations.SetupWithManager(mgr), keys.SetupWithManager(mgr), mgr.Add(parts.cleaner)); err != nil {
 		return err
 	}

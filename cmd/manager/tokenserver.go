@@ -38,6 +38,9 @@ type leaderParts struct {
 	cleaner manager.Runnable
 	// minter makes the access tokens that the controllers put into Secrets.
 	minter controllers.TokenMinter
+	// synced reports whether the minter knows all keys that there are. The controllers start after that: a token that cannot be checked
+	// would be taken for a bad one.
+	synced func() bool
 }
 
 // addTokenServer adds the token server with its readiness check and metrics, and returns what the leader takes from it. Stop is to be
@@ -96,6 +99,7 @@ func addTokenServer(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.
 		minter: &minter{
 			issuer: o.IssuerURL, keys: store, audit: &audit.Recorder{Log: log, Count: serverMetrics.CountAudit}, now: o.Now,
 		},
+		synced: store.Synced,
 	}, stop, nil
 }
 

@@ -16,7 +16,10 @@ import (
 
 const (
 	// Settle is how long a client secret is announced before it is published, so that every replica of the token server knows it by then.
-	Settle = 5 * time.Second
+	// A watch that was cut off has come back by then, too.
+	Settle = 15 * time.Second
+	// clockDrift is how far ahead of the clock a record's times may be. Beyond that, they are those of a clock that was wrong.
+	clockDrift = 5 * time.Minute
 	// spread is the part of an interval over which Integrations with the same one are spread out.
 	spread = 10
 	// stillUsed is how recent a use is that makes the end of a previous secret by the clock worth a warning.
@@ -69,6 +72,8 @@ type Decision struct {
 	Next time.Time
 	// Retired says that the previous client secret comes to its end, and CutOff that it was still used then.
 	Retired, CutOff bool
+	// Waits says that a rotation is due and waits for the end of the previous client secret.
+	Waits bool
 	// InUse says that the previous client secret is accepted beyond the overlap as it is still used.
 	InUse bool
 	// Again is when to ask again; zero for never.
@@ -79,20 +84,22 @@ type Decision struct {
 
 // Decide says what a client secret's rotation needs now.
 func Decide(in Input) Decision {
+	in.Record = in.sound()
 	d := Decision{Record: in.Record}
 	if in.Record.Previous != nil {
 		d.endPrevious(in)
 	}
 	d.Next, d.Err = in.next()
 	due := !d.Next.IsZero() && !in.Now.Before(d.Next)
+	latest := in.Now.Add(clockDrift)
 	switch announced := in.Record.Next; {
 	case !due || d.Record.Previous != nil:
-		d.Record.Next = nil
+		d.Record.Next, d.Waits = nil, due
 		if !due {
 			d.lookAt(d.Next)
 		}
-	case announced == nil || in.Held.IsZero() || in.Now.Before(announced.Since):
-		// One that was announced later than now was so by another clock, which is no measure of how long ago that is.
+	case announced == nil || in.Held.IsZero() || announced.Since.After(latest) || in.Held.After(latest):
+		// One that was announced much later than now was so by a wrong clock, which is no measure of how long ago that is.
 		d.Step = Announce
 	case in.Now.Sub(announced.Since) >= Settle && in.Now.Sub(in.Held) >= Settle:
 		d.Step = Publish
@@ -100,6 +107,16 @@ func Decide(in Input) Decision {
 		d.lookAt(later(announced.Since, in.Held).Add(Settle))
 	}
 	return d
+}
+
+// sound returns the record with a rotation that is said to be in the future, as by a clock that was wrong, put to now. Else neither the next
+// rotation nor the end of the previous client secret would come before that time has.
+func (in Input) sound() v1alpha1.RotationRecord {
+	record := in.Record
+	if record.RotatedAt.After(in.Now.Add(clockDrift)) {
+		record.RotatedAt = in.Now.UTC().Truncate(time.Second)
+	}
+	return record
 }
 
 // endPrevious decides about the previous client secret: it is over when nobody has used it for the overlap, and in any case after most.

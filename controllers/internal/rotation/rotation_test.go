@@ -53,6 +53,7 @@ func TestDecideAboutTheNextRotation(t *testing.T) {
 	// due is when a daily rotation is due by the fraction of this Integration.
 	fraction := rotation.Fraction(uid, born)
 	due := born.Add(day - time.Duration(fraction*float64(day/10))).Truncate(time.Second).Add(time.Second)
+	nowDue := now.Add(day - time.Duration(rotation.Fraction(uid, now)*float64(day/10))).Truncate(time.Second).Add(time.Second)
 	tests := []struct {
 		name string
 		in   rotation.Input
@@ -94,7 +95,7 @@ func TestDecideAboutTheNextRotation(t *testing.T) {
 				Record: v1alpha1.RotationRecord{Next: announced(now.Add(-2 * time.Second))},
 			},
 			rotation.Decision{
-				Next: born.Add(time.Second), Again: now.Add(4 * time.Second),
+				Next: born.Add(time.Second), Again: now.Add(rotation.Settle - time.Second),
 				Record: v1alpha1.RotationRecord{Next: announced(now.Add(-2 * time.Second))},
 			},
 		},
@@ -129,6 +130,31 @@ func TestDecideAboutTheNextRotation(t *testing.T) {
 			},
 		},
 		{
+			"One from the near future, as the clock was put right by a little, is waited for.",
+			rotation.Input{
+				Spec: requested(born.Add(time.Second)), Now: now, Held: now.Add(5 * time.Minute),
+				Record: v1alpha1.RotationRecord{Next: announced(now.Add(5 * time.Minute))},
+			},
+			rotation.Decision{
+				Next: born.Add(time.Second), Again: now.Add(5*time.Minute + rotation.Settle),
+				Record: v1alpha1.RotationRecord{Next: announced(now.Add(5 * time.Minute))},
+			},
+		},
+		{
+			"A rotation from the far future, by a clock that was wrong, counts as one from now, so that the interval passes.",
+			rotation.Input{Spec: every(day), Now: now, Record: v1alpha1.RotationRecord{RotatedAt: now.Add(2 * 365 * day)}},
+			rotation.Decision{
+				Next: nowDue, Again: nowDue, Record: v1alpha1.RotationRecord{RotatedAt: now},
+			},
+		},
+		{
+			"And so that a request is followed.",
+			rotation.Input{Spec: requested(now.Add(time.Minute)), Now: now, Record: v1alpha1.RotationRecord{RotatedAt: now.Add(time.Hour)}},
+			rotation.Decision{
+				Next: now.Add(time.Minute), Again: now.Add(time.Minute), Record: v1alpha1.RotationRecord{RotatedAt: now},
+			},
+		},
+		{
 			"One that is not wanted any more is withdrawn.",
 			rotation.Input{Now: now, Held: now.Add(-time.Minute), Record: v1alpha1.RotationRecord{Next: announced(now.Add(-time.Minute))}},
 			rotation.Decision{},
@@ -140,7 +166,7 @@ func TestDecideAboutTheNextRotation(t *testing.T) {
 				Record: v1alpha1.RotationRecord{RotatedAt: now.Add(-time.Minute), Previous: superseded(now)},
 			},
 			rotation.Decision{
-				Next: now, Again: now.Add(59 * time.Minute),
+				Next: now, Waits: true, Again: now.Add(59 * time.Minute),
 				Record: v1alpha1.RotationRecord{RotatedAt: now.Add(-time.Minute), Previous: superseded(now.Add(day - time.Minute))},
 			},
 		},
@@ -210,10 +236,19 @@ func TestDecideAboutThePreviousClientSecret(t *testing.T) {
 		},
 		{"No overlap ends it at once, whatever the limit and the uses.", rotated.Add(time.Second), rotated.Add(time.Second), 0, most, rotation.Decision{Record: gone, Retired: true}},
 		{
-			"A clock that went back ends nothing.", rotated.Add(-time.Hour),
+			"A clock that went back a little ends nothing.", rotated.Add(-5 * time.Minute),
 			time.Time{},
 			overlap, most,
 			rotation.Decision{Record: record, Again: rotated.Add(overlap)},
+		},
+		{
+			"After a clock that was far ahead, it is accepted for no longer than after a rotation now.", rotated.Add(-time.Hour),
+			time.Time{},
+			overlap, most,
+			rotation.Decision{
+				Record: v1alpha1.RotationRecord{RotatedAt: rotated.Add(-time.Hour), Previous: superseded(rotated.Add(most - time.Hour))},
+				Again:  rotated.Add(overlap - time.Hour),
+			},
 		},
 	}
 	for _, tt := range tests {
