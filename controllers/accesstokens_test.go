@@ -77,7 +77,7 @@ func TestWorthOf(t *testing.T) {
 	sound := MintedToken{
 		Scopes: []string{"read", "write"}, Audiences: []string{"urn:a", "urn:b"}, IssuedAt: issued, ExpiresAt: issued.Add(time.Hour),
 	}
-	want := wanted{scopes: []string{"write", "read"}, audiences: []string{"urn:b", "urn:a"}}
+	want := wanted{scopes: []string{"write", "read"}, audiences: []string{"urn:b", "urn:a"}, lifetime: time.Hour}
 	for _, tt := range []struct {
 		name string
 		edit func(found *MintedToken, want *wanted)
@@ -94,6 +94,7 @@ func TestWorthOf(t *testing.T) {
 		{name: "It lacks a scope.", edit: func(f *MintedToken, _ *wanted) { f.Scopes = []string{"read"} }, want: tokenStale},
 		{name: "It has an audience too many.", edit: func(_ *MintedToken, w *wanted) { w.audiences = []string{"urn:a"} }, want: tokenUseless},
 		{name: "It lacks an audience.", edit: func(f *MintedToken, _ *wanted) { f.Audiences = []string{"urn:a"} }, want: tokenStale},
+		{name: "It lives longer than a token may by now.", edit: func(_ *MintedToken, w *wanted) { w.lifetime = time.Hour - time.Second }, want: tokenStale},
 		{name: "It has another form.", edit: func(f *MintedToken, _ *wanted) { f.Opaque = true }, want: tokenStale},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,7 +30,9 @@ func (r *IntegrationReconciler) gatherClientSecret(ctx context.Context, s *scope
 	if s.brought, s.clientSecretProblem = found.clientSecret(s.intg); s.clientSecretProblem == nil {
 		return nil
 	}
-	input := credentials.Input{Integration: s.intg, Existing: s.existing, Former: s.predecessor(), Values: s.values}
+	input := credentials.Input{
+		Integration: s.intg, Existing: s.existing, Former: s.predecessor(), Values: s.values, Established: s.established(),
+	}
 	if current, _ := input.Current(); current == nil {
 		return s.clientSecretProblem
 	}

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/controllers/internal/permit"
 )
 
 // The list of Secrets cannot be narrowed by RBAC to a label, and Secrets live in every namespace that has Integrations. The
@@ -113,6 +114,9 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		r.announced.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctrl.Result{}, nil // No leader any more.
+	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("get Integration %s: %w", req, err)
 	}
@@ -149,7 +153,7 @@ func (r *IntegrationReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 // patchStatus writes the status that follows from the facts, unless it is already there, and tells of transitions. The write carries
 // the resource version that the facts are about: a late one, of a leader that was replaced or about an Integration that was made
 // anew, must not grant what has been taken away. Labels and annotations are no such facts: who edits those all the time must not keep a
-// status from being written, so a write that lost to one of them is made again.
+// status from being written, so a write that lost to one of them is made again. After a change of spec, what it grants is.
 func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope, status v1alpha1.IntegrationStatus) error {
 	before := s.intg.DeepCopy()
 	if s.intg.Status = status; equality.Semantic.DeepEqual(before.Status, status) {
@@ -165,10 +169,16 @@ func (r *IntegrationReconciler) patchStatus(ctx context.Context, s *scope, statu
 		if err := r.Live.Get(ctx, key, live); err != nil {
 			return client.IgnoreNotFound(wrap(err, "get Integration %s", key))
 		}
-		if live.UID != before.UID || live.Generation != before.Generation || !equality.Semantic.DeepEqual(live.Status, before.Status) {
+		if live.UID != before.UID || !equality.Semantic.DeepEqual(live.Status, before.Status) {
 			break
 		}
 		s.intg = live.DeepCopy()
+		if live.Generation != before.Generation {
+			// Nor must who edits spec all the time: what the policies make of the present one is written, and the next pass does the rest.
+			s.permit = permit.Grant(live, s.policies, r.Issuer)
+			s.granted = s.permit.Granted
+			status = grantOf(s)
+		}
 		s.intg.Status = status
 		err = write(live)
 	}

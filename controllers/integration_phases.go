@@ -202,6 +202,9 @@ func (s *scope) predecessor() *corev1.Secret {
 
 // reconcileSecret makes the Secret what it should be, with one step of a rotation if that is due.
 func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) error {
+	if s.goes() {
+		return heldSecret(s.existing)
+	}
 	plan, decision := r.decideSecret(s)
 	err := r.write(ctx, s, decision)
 	hidden := apierrors.IsAlreadyExists(err) && decision.Action == credentials.Create
@@ -222,13 +225,7 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 	if err != nil {
 		return err
 	}
-	if decision.Reason != "" {
-		kind := corev1.EventTypeNormal
-		if decision.Warn {
-			kind = corev1.EventTypeWarning
-		}
-		r.Recorder.Eventf(s.intg, nil, kind, decision.Reason, "RestoreSecret", "%s", decision.Message)
-	}
+	r.tellDecision(s, decision)
 	if decision.Action == credentials.Create || decision.Action == credentials.Replace {
 		plan = plan.since(decision.Secret.CreationTimestamp.Time)
 	}
@@ -243,6 +240,24 @@ func (r *IntegrationReconciler) reconcileSecret(ctx context.Context, s *scope) e
 	}
 	s.secretReady = true
 	return nil
+}
+
+// goes reports whether the Secret of the wanted name is being deleted, and with it whatever would be written into it now, while there is
+// another one that has the client secret, or it is not the Integration's yet.
+func (s *scope) goes() bool {
+	return s.existing != nil && !s.existing.DeletionTimestamp.IsZero() && (len(s.former) > 0 || !credentials.Owned(s.existing, s.intg))
+}
+
+// tellDecision tells of what was done about the Secret, if somebody should hear of it.
+func (r *IntegrationReconciler) tellDecision(s *scope, d credentials.Decision) {
+	if d.Reason == "" {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if d.Warn {
+		kind = corev1.EventTypeWarning
+	}
+	r.Recorder.Eventf(s.intg, nil, kind, d.Reason, "RestoreSecret", "%s", d.Message)
 }
 
 // write carries out a decision about the Secret of a pass.
@@ -273,7 +288,7 @@ func (r *IntegrationReconciler) stillThere(ctx context.Context, intg *v1alpha1.I
 func (r *IntegrationReconciler) decideSecret(s *scope) (rotationPlan, credentials.Decision) {
 	input := credentials.Input{
 		Integration: s.intg, Existing: s.existing, Former: s.predecessor(), Values: s.values,
-		Established: s.intg.Status.Credentials != nil && hadClientSecret(s.intg.Status.Granted),
+		Established: s.established(),
 		SpecChanged: s.intg.Status.ObservedGeneration != s.intg.Generation,
 	}
 	plan := r.planRotation(s, input)
@@ -385,7 +400,11 @@ func (r *IntegrationReconciler) removeFormerSecret(ctx context.Context, s *scope
 	}
 	switch {
 	case credentials.Adopted(former, s.intg) || s.values.KeepUntil != nil:
-		if err := r.Client.Update(ctx, credentials.Released(former, s.intg)); err != nil {
+		released := credentials.Released(former, s.intg)
+		if s.values.KeepUntil != nil {
+			metav1.SetMetaDataLabel(&released.ObjectMeta, v1alpha1.LabelAdopt, s.intg.Name)
+		}
+		if err := r.Client.Update(ctx, released); err != nil {
 			return fmt.Errorf("release Secret %s: %w", key, err)
 		}
 	case !former.DeletionTimestamp.IsZero():
@@ -398,6 +417,11 @@ func (r *IntegrationReconciler) removeFormerSecret(ctx context.Context, s *scope
 	r.Recorder.Eventf(s.intg, nil, corev1.EventTypeNormal, v1alpha1.ReasonSecretReplaced, "RemoveSecret",
 		"Secret %s/%s takes the place of %s", s.intg.Namespace, s.intg.SecretName(), former.Name)
 	return nil
+}
+
+// established reports whether the status says that there has been a Secret with a client secret.
+func (s *scope) established() bool {
+	return s.intg.Status.Credentials != nil && hadClientSecret(s.intg.Status.Granted)
 }
 
 // hadClientSecret reports whether what was granted before lets the client use a client secret. Where nothing is granted any more, as after

@@ -41,6 +41,8 @@ const (
 	soon = time.Minute
 	// minSoon is the shortest such wait, so that what fails each time is not tried all the time.
 	minSoon = time.Second
+	// mostSoon is the longest: a status that was not written may be one that takes something away.
+	mostSoon = 2 * time.Second
 )
 
 // lostRace reports whether somebody wrote first: another leader that has not noticed yet that it leads no more, a person, or this
@@ -81,7 +83,7 @@ func outcomeOfPass(ctx context.Context, err error, again time.Duration) (ctrl.Re
 		return result, err
 	}
 	ctrl.LoggerFrom(ctx).Error(err, "the pass failed, and is done again when the next look is due")
-	return ctrl.Result{RequeueAfter: max(again, minSoon)}, nil
+	return ctrl.Result{RequeueAfter: min(max(again, minSoon), mostSoon)}, nil
 }
 
 // sooner returns the shorter of two delays, of which zero is none.

@@ -338,7 +338,7 @@ func TestAFailureDoesNotPutOffALookThatIsDueSoon(t *testing.T) {
 	}{
 		{"Nothing is due.", transient, 0, 0, transient},
 		{"Something is due much later.", transient, time.Hour, 0, transient},
-		{"Something is due soon.", transient, 15 * time.Second, 15 * time.Second, nil},
+		{"Something is due soon, and what failed does not wait for it.", transient, 15 * time.Second, 2 * time.Second, nil},
 		{"What is due now is not tried all the time.", transient, time.Millisecond, time.Second, nil},
 		{"What is stuck is no failure that passes.", terminal, 0, 0, terminal},
 		{"A success keeps its time.", nil, time.Millisecond, time.Millisecond, nil},

@@ -60,7 +60,10 @@ func rotationOf(s *corev1.Secret) *v1alpha1.RotationRecord {
 // secretsOf returns what is accepted by those credentials that belong to an Integration, without duplicates and in a fixed order, and when
 // the current secret took the place of the previous one, if there is one. What is current or announced in one Secret is so altogether.
 func secretsOf(credentials []credential, i *v1alpha1.Integration) (secrets []clients.Secret, rotatedAt time.Time) {
-	credentials = slices.DeleteFunc(slices.Clone(credentials), func(c credential) bool { return !c.isOf(i) })
+	credentials = slices.DeleteFunc(slices.Clone(credentials), func(c credential) bool { return c.owner != i.UID })
+	if slices.ContainsFunc(credentials, func(c credential) bool { return c.namedBy(i) }) {
+		credentials = slices.DeleteFunc(credentials, func(c credential) bool { return !c.namedBy(i) })
+	}
 	add := func(s clients.Secret) {
 		if at := slices.IndexFunc(secrets, func(known clients.Secret) bool { return known.Hash == s.Hash }); at < 0 {
 			secrets = append(secrets, s)
@@ -87,11 +90,11 @@ func secretsOf(credentials []credential, i *v1alpha1.Integration) (secrets []cli
 	return secrets, rotatedAt
 }
 
-// isOf reports whether a credential is an Integration's: the Secret belongs to it, and has the name that the Integration wants or, while it
-// moves to another, had. One of any other name is none of the controllers' making, or one that they are about to remove.
-func (c credential) isOf(i *v1alpha1.Integration) bool {
-	named := c.secret == i.SecretName() || i.Status.Credentials != nil && c.secret == i.Status.Credentials.SecretName
-	return named && c.owner == i.UID
+// namedBy reports whether a credential's Secret has the name that an Integration wants or, while it moves to another, had. One of any other
+// name is none of the controllers' making, or one that they are about to remove: it counts only where there is no other. That is so while
+// one of the two watches, of Integrations and of Secrets, lags behind the other.
+func (c credential) namedBy(i *v1alpha1.Integration) bool {
+	return c.secret == i.SecretName() || i.Status.Credentials != nil && c.secret == i.Status.Credentials.SecretName
 }
 
 // secretSink returns the side of the index that takes credentials Secrets.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
@@ -82,10 +83,6 @@ func TestWhichSecretsAreAcceptedDuringARotation(t *testing.T) {
 		{"of another Integration's Secret nothing counts", func(s *corev1.Secret) {
 			rotate(s, both)
 			s.OwnerReferences[0].UID = "another"
-		}, nil, time.Time{}},
-		{"of a Secret of a name that the Integration never had nothing counts", func(s *corev1.Secret) {
-			rotate(s, both)
-			s.Name = "planted"
 		}, nil, time.Time{}},
 		{"of a Secret that nobody controls nothing counts", func(s *corev1.Secret) {
 			rotate(s, both)
@@ -219,6 +216,59 @@ func TestWhichNamesASecretMayHave(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Integrations and Secrets come by two watches, and each may lag behind the other.
+func TestARenameLeavesNoMomentWithoutAClientSecret(t *testing.T) {
+	before := grantedIntegration("home", "app", "")
+	named(before, "old", "old")
+	during, after := before.DeepCopy(), before.DeepCopy()
+	named(during, "new", "old")
+	named(after, "new", "new")
+	during.ResourceVersion, after.ResourceVersion = "during", "after"
+	old, renamed := credentialsSecret(before, "old"), credentialsSecret(before, "new")
+	type index struct {
+		integrations, secrets toolscache.ResourceEventHandler
+	}
+	integrationSteps := []func(index){
+		func(x index) { x.integrations.OnUpdate(before, during) },
+		func(x index) { x.integrations.OnUpdate(during, after) },
+	}
+	secretSteps := []func(index){
+		func(x index) { x.secrets.OnAdd(renamed, false) },
+		func(x index) { x.secrets.OnDelete(old) },
+	}
+	// Every way in which the two watches may take turns: which of the four steps are those of Secrets.
+	for _, turns := range [][]bool{
+		{false, false, true, true},
+		{false, true, false, true},
+		{false, true, true, false},
+		{true, false, false, true},
+		{true, false, true, false},
+		{true, true, false, false},
+	} {
+		x := newClientIndex(slog.New(slog.DiscardHandler))
+		integrations, secrets := handlers(x)
+		integrations.OnAdd(before, true)
+		secrets.OnAdd(old, true)
+		nextIntegration, nextSecret := integrationSteps, secretSteps
+		for n, ofSecrets := range turns {
+			if ofSecrets {
+				nextSecret[0](index{integrations, secrets})
+				nextSecret = nextSecret[1:]
+			} else {
+				nextIntegration[0](index{integrations, secrets})
+				nextIntegration = nextIntegration[1:]
+			}
+			if c, ok := x.client("home.app"); !ok || len(c.Secrets) == 0 {
+				t.Errorf("turns %v: after step %d the client has no secret", turns, n)
+			}
+		}
+		c, _ := x.client("home.app")
+		if diff := cmp.Diff([]string{"new"}, acceptedBy(c, "old", "new")); diff != "" {
+			t.Errorf("turns %v: accepted in the end (-want +got):\n%s", turns, diff)
+		}
 	}
 }
 

@@ -78,6 +78,20 @@ func TestASecretIsTakenOverAsItIs(t *testing.T) {
 	}
 }
 
+// A name that the Integration had once, and that Retain kept: what is in it may have been rotated away since.
+func TestAClientSecretThatWasRotatedAwayIsNotRevived(t *testing.T) {
+	intg := integration()
+	former := adopt(intg, migrated()).Secret
+	former.Name, former.Data["client_secret"] = "later", []byte(strings.Repeat("Nb7", 12))
+	got := credentials.Decide(credentials.Input{Integration: intg, Existing: migrated(), Former: former, Values: values()})
+	if got.Action != credentials.Update || got.Reason != v1alpha1.ReasonSecretAdopted {
+		t.Fatalf("want it taken over, got %+v", got)
+	}
+	if diff := cmp.Diff(string(former.Data["client_secret"]), string(got.Secret.Data["client_secret"])); diff != "" {
+		t.Errorf("client secret (-the present one +got):\n%s", diff)
+	}
+}
+
 func TestSecretsThatAreNotTakenOver(t *testing.T) {
 	const (
 		adoptLabel = "lacks the label integration-operator.io/adopt=order-sync"

@@ -129,7 +129,12 @@ func (in Input) key() string {
 
 // Current returns the client secret that is there, in the Secret or in its predecessor, and which of the two holds it; nil when it is lost.
 func (in Input) Current() ([]byte, *corev1.Secret) {
-	for _, candidate := range []*corev1.Secret{in.Existing, in.Former} {
+	candidates := []*corev1.Secret{in.Existing, in.Former}
+	if in.Existing != nil && !Owned(in.Existing, in.Integration) {
+		// One that is to be taken over, though the Integration has another: what is in it may have been rotated away long ago.
+		candidates = []*corev1.Secret{in.Former, in.Existing}
+	}
+	for _, candidate := range candidates {
 		if candidate == nil {
 			continue
 		}
