@@ -262,7 +262,8 @@ func (r *IntegrationReconciler) tellDecision(s *scope, d credentials.Decision) {
 
 // write carries out a decision about the Secret of a pass.
 func (r *IntegrationReconciler) write(ctx context.Context, s *scope, d credentials.Decision) error {
-	if d.Reason == v1alpha1.ReasonSecretAdopted {
+	again := d.Action == credentials.Create && s.intg.Status.Credentials != nil
+	if again || d.Reason == v1alpha1.ReasonSecretAdopted {
 		if err := r.stillThere(ctx, s.intg); err != nil {
 			return err
 		}
@@ -271,7 +272,7 @@ func (r *IntegrationReconciler) write(ctx context.Context, s *scope, d credentia
 }
 
 // stillThere returns nil if the API server has the Integration, and a conflict if it is gone or going. The cache may learn of that after it
-// has seen the garbage collector take the owner off its Secret, which is then not to be taken over again.
+// has seen the garbage collector take its Secret, or the owner off it: that Secret is not to be made anew or taken over.
 func (r *IntegrationReconciler) stillThere(ctx context.Context, intg *v1alpha1.Integration) error {
 	live, key := &v1alpha1.Integration{}, client.ObjectKeyFromObject(intg)
 	err := r.Live.Get(ctx, key, live)
