@@ -140,7 +140,8 @@ func (s *scope) rotatesByInterval() bool {
 // templateProblem turns what is wrong with spec.secret.template into what a pass ends with.
 func templateProblem(s *scope, problem error) error {
 	message := problem.Error()
-	if s.rotatesByInterval() {
+	// A key that the Secret had before it was taken over is no problem of the templates, and holds no rotation up.
+	if s.rotatesByInterval() && credentials.TemplateProblem(s.intg, s.values) != nil {
 		message += "; rotation by spec.credentials.rotation.interval waits until that is put right"
 	}
 	return &terminalError{reason: v1alpha1.ReasonTemplateInvalid, message: message}
