@@ -159,7 +159,9 @@ func (in Input) next() (time.Time, error) {
 	}
 	base := in.base()
 	var next time.Time
-	if asked := in.Spec.RequestedAt; asked != nil && asked.After(base) {
+	// Both have whole seconds, and in the same one the request may well be the later of the two. To rotate once too often does no harm, and
+	// stays at that once: a rotation is later than what asked for it by Settle.
+	if asked := in.Spec.RequestedAt; asked != nil && !asked.Time.Before(base) {
 		next = asked.Time
 	}
 	if in.Spec.Interval == nil {

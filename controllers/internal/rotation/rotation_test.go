@@ -71,7 +71,13 @@ func TestDecideAboutTheNextRotation(t *testing.T) {
 			rotation.Decision{Next: due, Step: rotation.Announce},
 		},
 		{
-			"A request from before the client secret asks for nothing.", rotation.Input{Spec: requested(born), Now: now}, rotation.Decision{},
+			"A request from before the client secret asks for nothing.",
+			rotation.Input{Spec: requested(born.Add(-time.Second)), Now: now}, rotation.Decision{},
+		},
+		{
+			"A request from the second in which the client secret was made is due.",
+			rotation.Input{Spec: requested(born), Now: now},
+			rotation.Decision{Next: born, Step: rotation.Announce},
 		},
 		{
 			"A request from after it is due.",
