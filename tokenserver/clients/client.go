@@ -23,6 +23,24 @@ const (
 	MethodNone          Method = "None"
 )
 
+// A Profile is the token dialect that a client speaks, as spec.profile of an Integration names it.
+type Profile string
+
+// The profiles. Plain OAuth 2 is the zero value.
+const (
+	ProfileOAuth2      Profile = ""
+	ProfileShopware    Profile = "Shopware"
+	ProfileOroCommerce Profile = "OroCommerce"
+	ProfileMagento     Profile = "Magento"
+)
+
+// The kinds of users, as spec.users of an Integration names them, and the visitors of ProfileOroCommerce, who are nobody in particular.
+const (
+	KindAdmin    = "Admin"
+	KindCustomer = "Customer"
+	KindVisitor  = "Visitor"
+)
+
 // A Client is everything that the token server needs to know of one Integration to serve its tokens. It is immutable once it
 // is published: a change makes a new one.
 type Client struct {
@@ -30,6 +48,8 @@ type Client struct {
 	ID string
 	// Namespace, Name and UID identify the Integration.
 	Namespace, Name, UID string
+	// Profile is the token dialect that the client speaks.
+	Profile Profile
 	// Suspended clients exist and get nothing, and their tokens count for nothing.
 	Suspended bool
 	// RevokedBefore makes every token that was issued before it count for nothing; zero for none. It has whole seconds. In the
@@ -64,7 +84,46 @@ type Client struct {
 	// Users are the users that may log in, by name. Whoever fills them in sees to it that there are few kinds of slow hashes among
 	// them, as AuthenticateUser computes one of each.
 	Users map[string]*User
+	// UserKind is the only kind of users that may log in; empty for all of them.
+	UserKind string
+	// UserLifetimes are how long access tokens of users are good for, by the users' kind; those of other kinds have TokenLifetime.
+	UserLifetimes map[string]time.Duration
+	// Application is which of its system's applications the client's tokens are for, and empty in profiles that know none. Tokens for one
+	// are none for another.
+	Application string
+	// Guests lets visitors log in.
+	Guests bool
+	// Lasting is the client's own token that never expires; nil where there is none.
+	Lasting *LastingToken
+	// RelyingParty is what security keys are registered with; nil where users cannot have any.
+	RelyingParty *RelyingParty
 }
+
+// A LastingToken is a token that lasts until it is revoked, with the secrets that requests are signed with in its name (RFC 5849). It prints as
+// nothing but its times.
+type LastingToken struct {
+	// Hash is the SHA-256 digest of the token.
+	Hash [sha256.Size]byte
+	// ConsumerSecret and TokenSecret together are the key of signatures.
+	ConsumerSecret, TokenSecret Concealed
+	// IssuedAt is when it was made, in whole seconds.
+	IssuedAt time.Time
+	// Bearer says that it is also good as a bearer token; otherwise only signed requests count.
+	Bearer bool
+}
+
+// A RelyingParty is the site that security keys are registered with (WebAuthn section 4).
+type RelyingParty struct {
+	// ID is a domain, and Origins are the origins of that domain, such as https://shop.example, at which users log in.
+	ID      string
+	Origins []string
+}
+
+// A Concealed value is a secret that is needed in full. It is a function so that nothing that prints or logs it shows it.
+type Concealed func() string
+
+// Conceal returns a secret as one.
+func Conceal(secret string) Concealed { return func() string { return secret } }
 
 // A Secret is what is kept of a client secret that is accepted.
 type Secret struct {
@@ -93,6 +152,21 @@ type User struct {
 	Scopes  []string
 	// Password checks the user's password.
 	Password *passwords.Password
+	// TOTP is the seed of the user's one-time codes in base32 (RFC 6238); nil for none.
+	TOTP Concealed
+	// SecurityKeys are the user's registered security keys.
+	SecurityKeys []SecurityKey
+}
+
+// A SecurityKey is a public key credential (WebAuthn section 4) that a user has registered.
+type SecurityKey struct {
+	// ID is the credential ID, and PublicKey the public key as a COSE_Key.
+	ID, PublicKey []byte
+}
+
+// NeedsSecondFactor reports whether the password alone is not enough for the user.
+func (u *User) NeedsSecondFactor() bool {
+	return u.TOTP != nil || len(u.SecurityKeys) > 0
 }
 
 // Accepts reports whether the client may prove who it is by a method.
