@@ -59,7 +59,7 @@ type Session struct {
 	Current, Previous [sha256.Size]byte
 	// KeyID names the sealing key that the current refresh token and Fingerprint are made with.
 	KeyID string
-	// Fingerprint tells whether the user's password is still the one of the login.
+	// Fingerprint tells whether the user's password and second factors are still those of the login.
 	Fingerprint [sha256.Size]byte
 
 	// Version changes with each Replace, as the store sees fit. It is empty for a session that is yet to be created.
