@@ -61,7 +61,7 @@ func lastingOf(clientSecret clients.Concealed, issuedAt time.Time) *clients.Last
 // that the Integration wants counts: a lasting token has no overlap.
 func lastingToken(c *clients.Client, credentials []credential, i *v1alpha1.Integration) *clients.LastingToken {
 	if c.Profile != clients.ProfileMagento || !c.Accepts(clients.MethodClientSecret) ||
-		!slices.Contains(c.GrantTypes, string(v1alpha1.GrantTypeClientCredentials)) {
+		!c.MayUse(string(v1alpha1.GrantTypeClientCredentials)) {
 		return nil
 	}
 	own := belonging(credentials, i)

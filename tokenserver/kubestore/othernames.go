@@ -69,7 +69,7 @@ func (o *otherNames) login(before, after *clients.Client, users bool) {
 	if before != nil {
 		delete(o.withUsers[before.Profile], nameOf(before).integration)
 	}
-	if after != nil && slices.Contains(after.GrantTypes, string(v1alpha1.GrantTypePassword)) {
+	if after != nil && after.MayUse(string(v1alpha1.GrantTypePassword)) {
 		name := nameOf(after)
 		o.logins.Store(name, after)
 		if users {

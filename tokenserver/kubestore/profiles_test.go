@@ -76,7 +76,7 @@ func TestAMagentoIntegrationIsFoundByEachOfItsNames(t *testing.T) {
 	want := &clients.Client{
 		Profile: clients.ProfileMagento, TokenLifetime: 4 * time.Hour,
 		UserLifetimes: map[string]time.Duration{"Admin": 4 * time.Hour, "Customer": time.Hour},
-		RelyingParty: &clients.RelyingParty{ID: "shop.example", Origins: []string{"https://shop.example"}},
+		RelyingParty:  &clients.RelyingParty{ID: "shop.example", Origins: []string{"https://shop.example"}},
 	}
 	got := &clients.Client{Profile: c.Profile, UserLifetimes: c.UserLifetimes, TokenLifetime: c.TokenLifetime, RelyingParty: c.RelyingParty}
 	if diff := cmp.Diff(want, got); diff != "" {
