@@ -24,10 +24,10 @@ type claims struct {
 	Integration tokens.Integration `json:"integration-operator.io"`
 }
 
-// claimsOf returns the claims of a token for an application.
-func claimsOf(c *tokens.Claims, application string) claims {
+// Claims returns the claims of an access token as OroCommerce's clients read them.
+func (Dialect) Claims(c *tokens.Claims) any {
 	return claims{
-		Audience: []string{c.ClientID, strings.ToLower(application)}, ID: c.ID, IssuedAt: c.IssuedAt, NotBefore: c.NotBefore,
+		Audience: []string{c.ClientID, strings.ToLower(c.Integration.Application)}, ID: c.ID, IssuedAt: c.IssuedAt, NotBefore: c.NotBefore,
 		ExpiresAt: c.ExpiresAt, Subject: c.Subject, Scopes: strings.Fields(c.Scope), Issuer: c.Issuer, SessionID: c.SessionID,
 		Integration: c.Integration,
 	}

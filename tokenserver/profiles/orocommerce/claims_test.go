@@ -7,31 +7,27 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
 func TestClaims(t *testing.T) {
-	of := func(name string) tokens.Integration {
-		return tokens.Integration{Namespace: "shop", Name: name, UID: "uid-" + name}
+	of := func(name, application string) tokens.Integration {
+		return tokens.Integration{Namespace: "shop", Name: name, UID: "uid-" + name, Profile: clients.ProfileOroCommerce, Application: application}
 	}
-	user := of("erp")
+	user := of("erp", "BackOffice")
 	user.Username, user.Kind = "alice", "Admin"
-	visitor := of("storefront")
-	visitor.Kind = "Visitor"
-	for name, c := range map[string]struct {
-		claims      tokens.Claims
-		application string
-	}{
-		"user": {tokens.Claims{Subject: "alice", Scope: "read write", SessionID: "s", Integration: user}, "BackOffice"},
-		"visitor": {
-			tokens.Claims{Subject: "visitor:0123456789abcdef0123", Scope: "read", SessionID: "s", Integration: visitor}, "Storefront",
-		},
-		"client": {tokens.Claims{Subject: "app", Integration: of("erp")}, "BackOffice"},
+	visitor := of("storefront", "Storefront")
+	visitor.Username, visitor.Kind = "visitor:0123456789abcdef0123", "Visitor"
+	for name, c := range map[string]tokens.Claims{
+		"user":    {Subject: "alice", Scope: "read write", SessionID: "s", Integration: user},
+		"visitor": {Subject: "visitor:0123456789abcdef0123", Scope: "read", SessionID: "s", Integration: visitor},
+		"client":  {Subject: "app", Integration: of("erp", "BackOffice")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.claims.Issuer, c.claims.ClientID, c.claims.Audience = "https://tokens.example", "app", []string{"https://api.example"}
-			c.claims.ID, c.claims.IssuedAt, c.claims.NotBefore, c.claims.ExpiresAt = "j", 1_700_000_000, 1_700_000_000, 1_700_003_600
-			got, err := json.MarshalIndent(claimsOf(&c.claims, c.application), "", "  ")
+			c.Issuer, c.ClientID, c.Audience = "https://tokens.example", "app", []string{"https://api.example"}
+			c.ID, c.IssuedAt, c.NotBefore, c.ExpiresAt = "j", 1_700_000_000, 1_700_000_000, 1_700_003_600
+			got, err := json.MarshalIndent(Dialect{}.Claims(&c), "", "  ")
 			if err != nil {
 				t.Fatal(err)
 			}

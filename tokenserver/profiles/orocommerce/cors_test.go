@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -52,7 +53,15 @@ func TestCORS(t *testing.T) {
 				r.Header.Set("Access-Control-Request-Method", tt.asked)
 			}
 			w := httptest.NewRecorder()
-			(&CORS{Origins: []string{"https://other.example", allowed}, Next: next}).ServeHTTP(w, r)
+			observed := 0
+			cors := &CORS{
+				Origins: []string{"https://other.example", allowed}, Next: next, Now: time.Now,
+				Observe: func(string, time.Duration) { observed++ },
+			}
+			cors.ServeHTTP(w, r)
+			if (observed == 1) != (tt.method == http.MethodOptions) {
+				t.Errorf("observed %d requests", observed)
+			}
 			if diff := cmp.Diff(tt.want, w.Header()); w.Code != tt.wantStatus || diff != "" {
 				t.Errorf("got %d (-want +got):\n%s", w.Code, diff)
 			}
@@ -63,7 +72,7 @@ func TestCORS(t *testing.T) {
 		r.Header.Set("Origin", "*")
 		r.Header.Set("Access-Control-Request-Method", http.MethodPost)
 		w := httptest.NewRecorder()
-		(&CORS{Next: next}).ServeHTTP(w, r)
+		(&CORS{Next: next, Now: time.Now}).ServeHTTP(w, r)
 		if diff := cmp.Diff(bare, w.Header()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

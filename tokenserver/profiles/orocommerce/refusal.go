@@ -10,18 +10,21 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
-// challenge goes with a client that could not be authenticated, if it has tried a header.
+// challenge goes with invalid_client.
 const challenge = `Basic realm="integration-operator"`
 
 // The hints. They tell a developer what to look at, and a client's user interface that trying again later may help.
 const (
 	hintGrantType = "send grant_type as password, client_credentials or refresh_token, in a form or in one JSON object"
+	hintThrottled = "too many attempts have failed: wait for the seconds of the header Retry-After"
 	hintLocked    = "the user is locked for a while: wait for the seconds of the header Retry-After"
+	hintFactor    = "the user has to log in with a second factor, which this endpoint does not take"
 	hintExpired   = "the refresh token has expired"
 	hintUsed      = "the refresh token was used before: the login has ended"
 	hintUnusable  = "the refresh token cannot be read, is another client's, or was revoked"
@@ -37,9 +40,11 @@ type problem struct {
 	status  int
 }
 
-// writeProblem writes an error. grantType is that of the request, empty if it was not read.
-func writeProblem(w http.ResponseWriter, r *http.Request, err *oauth2.Error, grantType string) {
-	p := problemOf(err, grantType)
+// WriteError writes a refusal. The challenge goes only with clients that have tried a header: others may be scripts, and browsers would ask
+// their users for a password.
+func (Dialect) WriteError(w http.ResponseWriter, r *http.Request, refusal *grants.Refusal) {
+	err := refusal.Err
+	p := problemOf(err, refusal.GrantType)
 	h := w.Header()
 	if p.status == http.StatusUnauthorized && p.Code == oauth2.ErrInvalidClient.Code() && len(r.Header["Authorization"]) > 0 {
 		h.Set("WWW-Authenticate", challenge)
@@ -59,14 +64,18 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err *oauth2.Error, gra
 // something, keeps its code and its status.
 func problemOf(err *oauth2.Error, grantType string) problem {
 	p := problem{Code: err.Code(), Description: err.Description(), Message: err.Description(), status: err.Status()}
+	throttled := err.Status() == http.StatusTooManyRequests
 	switch err.Code() {
 	case oauth2.ErrUnsupportedGrantType.Code():
 		p.Hint = hintGrantType
-	case oauth2.ErrUnauthorizedClient.Code():
+	case oauth2.ErrInvalidClient.Code(), oauth2.ErrUnauthorizedClient.Code():
 		p.Code, p.status = oauth2.ErrInvalidClient.Code(), http.StatusUnauthorized
+		if throttled {
+			p.Hint = hintThrottled
+		}
 	case oauth2.ErrInvalidGrant.Code():
 		switch {
-		case err.Status() == http.StatusTooManyRequests:
+		case throttled:
 			p.status, p.Hint = http.StatusBadRequest, hintLocked
 		case grantType == grantRefreshToken:
 			p.Code, p.status, p.Hint = oauth2.ErrInvalidRequest.Code(), http.StatusUnauthorized, hintOf(err)
@@ -76,11 +85,21 @@ func problemOf(err *oauth2.Error, grantType string) problem {
 			p.Hint = "leave out the scope " + err.Scope()
 		}
 	case oauth2.ErrInvalidRequest.Code():
-		if err.Parameter() != "" {
-			p.Hint = "check the member " + err.Parameter()
-		}
+		p.hintAtRequest(err)
 	}
 	return p
+}
+
+// hintAtRequest says which member of a request is at fault. A user who needs a second factor is as good as disabled here: there is no
+// member for it.
+func (p *problem) hintAtRequest(err *oauth2.Error) {
+	if _, ok := errors.AsType[*grants.SecondFactorRequired](err); ok {
+		p.Code, p.Hint = oauth2.ErrInvalidGrant.Code(), hintFactor
+		return
+	}
+	if err.Parameter() != "" {
+		p.Hint = "check the member " + err.Parameter()
+	}
 }
 
 // hintOf says what is wrong with a refresh token.

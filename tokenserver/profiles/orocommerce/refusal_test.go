@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
@@ -39,6 +40,10 @@ func TestErrorsAreOroCommerces(t *testing.T) {
 		{"grant not allowed", oauth2.ErrUnauthorizedClient, grantPassword, tried},
 		{"wrong password", oauth2.ErrInvalidGrant.WithDescription("the username or the password is wrong"), grantPassword, tried},
 		{"locked user", locked, grantPassword, tried},
+		{
+			"user with a second factor", oauth2.ErrInvalidRequest.WithCause(&grants.SecondFactorRequired{}).
+				WithDescription("the user has a second factor, and has to log in with it"), grantPassword, tried,
+		},
 		{"undecipherable refresh token", oauth2.ErrInvalidGrant, grantRefreshToken, tried},
 		{"expired refresh token", oauth2.ErrInvalidGrant.WithCause(expired), grantRefreshToken, tried},
 		{"refresh token of an expired session", oauth2.ErrInvalidGrant.WithCause(sessions.ErrExpired), grantRefreshToken, tried},
@@ -54,7 +59,7 @@ func TestErrorsAreOroCommerces(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, PathToken, http.NoBody)
 			r.Header["Authorization"] = tt.authorization
 			w := httptest.NewRecorder()
-			writeProblem(w, r, tt.err, tt.grantType)
+			Dialect{}.WriteError(w, r, &grants.Refusal{Err: tt.err, GrantType: tt.grantType})
 			wantGolden(t, "errors/"+strings.ReplaceAll(tt.name, " ", "-")+".http", wire(t, w))
 		})
 	}

@@ -20,12 +20,12 @@ type tokenReply struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
-// writeIssued writes a success.
-func writeIssued(w http.ResponseWriter, issued grants.Issued) {
+// WriteReply writes a success.
+func (Dialect) WriteReply(w http.ResponseWriter, _ *http.Request, reply *grants.Reply) {
 	// Marshalling strings and a number cannot fail.
 	body, _ := json.Marshal(tokenReply{ //nolint:gosec // the tokens are the reply
-		TokenType: "Bearer", ExpiresIn: int64(issued.Access.Lifetime / time.Second),
-		AccessToken: issued.Access.Token, RefreshToken: issued.RefreshToken,
+		TokenType: "Bearer", ExpiresIn: int64(reply.Access.Lifetime / time.Second),
+		AccessToken: reply.Access.Token, RefreshToken: reply.RefreshToken,
 	})
 	oauth2.WriteJSON(w, http.StatusOK, body)
 }

@@ -20,7 +20,7 @@ func TestReplies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			writeIssued(w, issued)
+			Dialect{}.WriteReply(w, newRequest(t, js, "", "{}"), &grants.Reply{Issued: issued, Scope: []string{"read"}})
 			wantGolden(t, "replies/"+name+".http", wire(t, w))
 		})
 	}
