@@ -29,7 +29,7 @@ func wantGolden(t *testing.T, name, got string) {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(file) //nolint:gosec // the names are those of the tests
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
