@@ -13,6 +13,7 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/introspection"
+	"github.com/integration-operator/integration-operator/tokenserver/profiles/orocommerce"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 )
 
@@ -49,6 +50,16 @@ func (p *parts) addProfiles(routes map[string]http.Handler) []forwardauth.Dialec
 	add := func(route string, handler http.Handler) {
 		routes[route], routes[virtualBase+route] = handler, handler
 	}
-	_ = add
+	dialects = append(dialects, p.addOroCommerce(add))
 	return dialects
+}
+
+// addOroCommerce adds the route of OroCommerce, which browsers use as well.
+func (p *parts) addOroCommerce(add func(route string, handler http.Handler)) forwardauth.Dialect {
+	s := p.server
+	add(orocommerce.PathToken, &orocommerce.CORS{
+		Origins: s.CORSOrigins, Next: p.tokenEndpoint(orocommerce.PathToken, orocommerce.Dialect{}), Now: s.Now,
+		Observe: s.observer(orocommerce.PathToken),
+	})
+	return orocommerce.Verify()
 }
