@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 )
 
@@ -122,7 +123,11 @@ func codeOf(err *oauth2.Error, grantType string) (status int, code string) {
 		}
 		return http.StatusBadRequest, codePassword
 	}
+	_, secondFactor := errors.AsType[*grants.SecondFactorRequired](err)
 	switch {
+	case secondFactor:
+		// The vendor's clients know no second factors. To them it is a login that failed, and whoever guessed the password learns nothing.
+		return http.StatusBadRequest, codePassword
 	case errors.Is(err, oauth2.ErrCauseContentType):
 		return http.StatusBadRequest, codeGrantType
 	case errors.Is(err, oauth2.ErrCauseMalformed):

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 )
 
@@ -39,6 +40,10 @@ func TestRefusals(t *testing.T) {
 		{name: "refresh-token-missing", grantType: grantRefreshToken, err: oauth2.ErrInvalidRequest.WithParameter("refresh_token")},
 		{name: "some-member", grantType: grantPassword, err: oauth2.ErrInvalidRequest.WithParameter("hush").WithDescription("a parameter is too long")},
 		{name: "password", grantType: grantPassword, authorization: "Basic eDp5", err: oauth2.ErrInvalidGrant.WithDescription("hush")},
+		{
+			name: "password-without-second-factor", grantType: grantPassword,
+			err: oauth2.ErrInvalidRequest.WithCause(&grants.SecondFactorRequired{}).WithDescription("hush"),
+		},
 		{name: "refresh-token", grantType: grantRefreshToken, authorization: "Basic eDp5", err: oauth2.ErrInvalidGrant},
 		{name: "throttled-user", grantType: grantPassword, err: throttled(oauth2.ErrInvalidGrant, 4*time.Second)},
 		{
@@ -57,7 +62,7 @@ func TestRefusals(t *testing.T) {
 				r.Header.Set("Authorization", tt.authorization)
 			}
 			w := httptest.NewRecorder()
-			writeError(w, r, tt.err, tt.grantType)
+			Dialect{}.WriteError(w, r, &grants.Refusal{Err: tt.err, GrantType: tt.grantType})
 			golden(t, "refusals/"+tt.name, wireOf(t, w))
 		})
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 )
 
@@ -170,7 +171,7 @@ func TestRequests(t *testing.T) {
 			request, refused := Dialect{}.Parse(httptest.NewRecorder(), r)
 			if refused != nil {
 				w := httptest.NewRecorder()
-				writeError(w, r, refused, "")
+				Dialect{}.WriteError(w, r, &grants.Refusal{Err: refused})
 				got.Reply = wireOf(t, w)
 			} else {
 				c := request.Credentials

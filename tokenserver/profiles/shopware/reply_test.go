@@ -4,10 +4,12 @@
 package shopware
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
@@ -21,7 +23,13 @@ func TestReplies(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			writeTokens(w, tokens.AccessToken{Token: "access.token.here", Lifetime: tt.lifetime}, tt.refreshToken)
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, PathToken, http.NoBody)
+			Dialect{}.WriteReply(w, r, &grants.Reply{
+				Issued: grants.Issued{
+					Access: tokens.AccessToken{Token: "access.token.here", Lifetime: tt.lifetime}, RefreshToken: tt.refreshToken, SessionID: "a-session",
+				},
+				Scope: []string{"write"},
+			})
 			golden(t, "replies/"+tt.name, wireOf(t, w))
 		})
 	}
@@ -35,7 +43,8 @@ func TestClaims(t *testing.T) {
 	}
 	users := own
 	users.Subject, users.Scope, users.SessionID = "admin", "write user-verified", "a-session"
+	users.Login = "administration"
 	users.Integration.Username, users.Integration.Kind = "admin", "Admin"
-	golden(t, "claims/client-credentials", claimsOf(&own, own.ClientID))
-	golden(t, "claims/login", claimsOf(&users, loginClient))
+	golden(t, "claims/client-credentials", Dialect{}.Claims(&own))
+	golden(t, "claims/login", Dialect{}.Claims(&users))
 }

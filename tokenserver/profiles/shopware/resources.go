@@ -14,6 +14,7 @@ import (
 	"strconv"
 
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
 	"github.com/integration-operator/integration-operator/tokenserver/introspection"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
@@ -109,7 +110,7 @@ func (h *Resources) caller(r *http.Request) (*clients.Client, error) {
 
 // refuse answers who is no caller, all of them alike, and who may be one when there is no telling.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, errNotACaller) || errors.Is(err, errMalformed) || errors.Is(err, introspection.ErrInactive) {
+	if errors.Is(err, errNotACaller) || errors.Is(err, forwardauth.ErrMalformed) || errors.Is(err, introspection.ErrInactive) {
 		write(w, http.StatusUnauthorized, apiError{Code: codeToken})
 		return
 	}

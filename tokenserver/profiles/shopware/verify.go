@@ -4,37 +4,57 @@
 package shopware
 
 import (
-	"errors"
+	"context"
 	"net/http"
 	"strings"
 
-	"github.com/integration-operator/integration-operator/tokenserver/tokens"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
+	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
+	"github.com/integration-operator/integration-operator/tokenserver/introspection"
 )
 
-var errMalformed = errors.New("the Authorization header is malformed or there twice")
-
-// The dots of a signed token; tokens.IsOpaque knows those of the others.
+// signedDots are the dots of a signed token, and all tokens of this profile are signed.
 const signedDots = 2
+
+// Verify returns the dialect in which APIs behind /verify are asked.
+func Verify(checker *introspection.Checker) forwardauth.Dialect {
+	return forwardauth.Dialect{
+		Profile: clients.ProfileShopware,
+		Authenticate: func(ctx context.Context, r *http.Request) (*introspection.Token, error) {
+			token, err := presented(r.Header)
+			if err != nil || token == "" {
+				return nil, err
+			}
+			return checker.Check(ctx, token)
+		},
+		WriteRefusal: writeRefusal,
+	}
+}
+
+// writeRefusal writes why a request must not pass. That a token may not do something has no number.
+func writeRefusal(w http.ResponseWriter, _ *http.Request, refusal *forwardauth.Refusal) {
+	e := apiError{Code: codeToken}
+	if refusal.Status == http.StatusForbidden {
+		e.Code = codePrivilege
+	}
+	if refusal.Description != "" {
+		e.Detail = new(refusal.Description)
+	}
+	if refusal.Scope != "" {
+		// It is what the proxy asked for, not what its client did.
+		e.Detail = new("the token must have the scope " + printable(refusal.Scope))
+	}
+	write(w, refusal.Status, e)
+}
 
 // presented returns the token of the Authorization header; empty if there is none. One of the vendor's clients sends the token alone, without
 // the scheme before it.
 func presented(h http.Header) (string, error) {
-	values := h["Authorization"]
-	if len(values) == 0 {
-		return "", nil
+	if values := h["Authorization"]; len(values) == 1 {
+		alone := strings.Trim(values[0], " ")
+		if strings.Count(alone, ".") == signedDots && !strings.ContainsAny(alone, " \t,") {
+			return alone, nil
+		}
 	}
-	if len(values) > 1 {
-		return "", errMalformed
-	}
-	scheme, token, found := strings.Cut(strings.Trim(values[0], " "), " ")
-	switch {
-	case !found && (strings.Count(scheme, ".") == signedDots || tokens.IsOpaque(scheme)):
-		token = scheme
-	case !strings.EqualFold(scheme, "Bearer"):
-		return "", nil
-	}
-	if token = strings.Trim(token, " "); token == "" || strings.ContainsAny(token, " \t,") {
-		return "", errMalformed
-	}
-	return token, nil
+	return forwardauth.Bearer(h)
 }
