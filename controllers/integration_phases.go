@@ -120,7 +120,7 @@ func (r *IntegrationReconciler) gatherTrust(ctx context.Context, s *scope) error
 	if err != nil {
 		return fmt.Errorf("read the CA certificates for clients: %w", err)
 	}
-	s.values = credentials.Values{ClientID: s.clientID, Endpoints: v1alpha1.EndpointsOf(r.Issuer), Granted: s.granted, CABundle: bundle}
+	s.values = credentials.Values{ClientID: s.clientID, Endpoints: s.intg.Endpoints(r.Issuer), Granted: s.granted, CABundle: bundle}
 	if s.intg.Spec.Secret.DeletionPolicy != v1alpha1.DeletionPolicyRetain {
 		return nil
 	}

@@ -57,7 +57,7 @@ func (r *IntegrationReconciler) planRotation(s *scope, input credentials.Input) 
 	plan := rotationPlan{in: in, decision: rotation.Decide(in)}
 	switch plan.decision.Step {
 	case rotation.Announce:
-		plan.announced = conceal(credentials.GenerateClientSecret())
+		plan.announced = conceal(credentials.GenerateClientSecret(s.intg.Spec.Profile))
 		plan.decision.Record = rotation.Announced(plan.decision.Record, v1alpha1.DigestOf(plan.announced()), s.now)
 		plan.decision.Again = s.now.Add(rotation.Settle)
 	case rotation.Publish:

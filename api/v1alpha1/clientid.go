@@ -4,14 +4,30 @@
 package v1alpha1
 
 import (
+	"crypto/sha256"
 	"regexp"
 	"strings"
 )
 
-// DerivedClientID returns the client ID that the Integration has when spec.clientID is empty: <namespace>.<name>. A
-// namespace holds no dot, so the first one separates and two Integrations never derive the same ID.
+// shopwareClientIDPrefix begins the access keys of Shopware's integrations, by which Shopware tells them from those of users.
+const shopwareClientIDPrefix = "SWIA"
+
+// DerivedClientID returns the client ID that the Integration has when spec.clientID is empty. For OAuth2 it is <namespace>.<name>: a
+// namespace holds no dot, so the first one separates and two Integrations never derive the same ID. Clients of the other profiles take
+// only what their systems make: 26 or 32 characters, of which a SHA-256 over profile, namespace and name stands in for chance. They hold
+// 110 bits or more, so nobody finds a name that derives another's ID, and they have no dot.
 func (i *Integration) DerivedClientID() string {
-	return i.Namespace + "." + i.Name
+	digest := sha256.Sum256([]byte(string(i.Spec.Profile) + "/" + i.Namespace + "/" + i.Name))
+	switch i.Spec.Profile {
+	case ProfileShopware:
+		return shopwareClientIDPrefix + spell(digest[:], base32, 22)
+	case ProfileOroCommerce:
+		return spell(digest[:], base62, 32)
+	case ProfileMagento:
+		return spell(digest[:], base36, 32)
+	default:
+		return i.Namespace + "." + i.Name
+	}
 }
 
 // WantedClientID returns the client ID that the Integration asks for: spec.clientID, or else the derived one.
@@ -24,7 +40,8 @@ func (i *Integration) WantedClientID() string {
 
 // ReservedClientID reports whether the client ID that the Integration claims has the form that an Integration of another namespace
 // derives. Nobody may claim those, whether or not there is such a namespace: APIs know a client by its ID, and tokens outlive the
-// day on which the rightful owner appears.
+// day on which the rightful owner appears. What the profiles but OAuth2 derive cannot be told from the IDs that their systems gave to
+// clients long ago, which are what claims are for; those are claimed as policies allow, and lost to whoever derives them.
 func (i *Integration) ReservedClientID() bool {
 	namespace, name, dotted := strings.Cut(i.WantedClientID(), ".")
 	return dotted && namespace != i.Namespace && dnsLabel.MatchString(namespace) && dnsSubdomain.MatchString(name)

@@ -85,8 +85,7 @@ func TestTheSchemaRefusesAndSaysWhatToWriteInstead(t *testing.T) {
 		spec object
 		want string
 	}{
-		{"an unknown profile", object{"profile": "SAML"}, `spec.profile: Unsupported value: "SAML": supported values: "OAuth2"`},
-		{"a profile of a later version", object{"profile": "Magento"}, `spec.profile: Unsupported value: "Magento"`},
+		{"an unknown profile", object{"profile": "SAML"}, `spec.profile: Unsupported value: "SAML": supported values: "OAuth2", "Shopware", "OroCommerce", "Magento"`},
 
 		{"a client ID that starts with a dot", object{"clientID": ".x"}, wantClientID},
 		{"a client ID with a colon, which Basic authentication cannot carry", object{"clientID": "a:b"}, wantClientID},

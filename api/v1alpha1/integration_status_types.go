@@ -63,6 +63,12 @@ type Endpoints struct {
 	// +kubebuilder:validation:MaxLength=2048
 	Issuer string `json:"issuer,omitempty"`
 
+	// base is the base URL of the Integration, which software of the profile's system takes for that system's. It is there for the profiles
+	// but OAuth2. Logins below it are logins to this Integration, also where they name no client.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Base string `json:"base,omitempty"`
+
 	// token is where the client gets tokens.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
@@ -91,6 +97,22 @@ type Endpoints struct {
 
 // Granted is what a client may have.
 type Granted struct {
+	// profile is the token dialect that the client speaks.
+	// +optional
+	Profile Profile `json:"profile,omitempty"`
+
+	// application is which of OroCommerce's applications tokens are for: those for one are none for the other.
+	// +optional
+	Application OroCommerceApplication `json:"application,omitempty"`
+
+	// guests says that visitors may log in to an OroCommerce storefront.
+	// +optional
+	Guests bool `json:"guests,omitempty"`
+
+	// bearer says that Magento's lasting token counts as a bearer token; otherwise only requests that are signed with it do.
+	// +optional
+	Bearer bool `json:"bearer,omitempty"`
+
 	// grantTypes are the grants that the client may use.
 	// +optional
 	// +listType=set
@@ -119,9 +141,16 @@ type Granted struct {
 	// +optional
 	TokenFormat TokenFormat `json:"tokenFormat,omitempty"`
 
-	// lifetime is how long an access token is good for.
+	// lifetime is how long an access token is good for; with userLifetimes, the longest of them.
 	// +optional
 	Lifetime metav1.Duration `json:"lifetime,omitempty"`
+
+	// userLifetimes are how long access tokens of users are good for, where that goes by the users' kinds as in Magento.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +kubebuilder:validation:MaxItems=8
+	UserLifetimes []UserLifetime `json:"userLifetimes,omitempty"`
 
 	// refreshLifetime is how long a refresh token is good for; it is there where the client may use refresh tokens.
 	// +optional
@@ -149,6 +178,17 @@ type Granted struct {
 	// accessTokenDelivery says that the operator may put access tokens into the client's Secret.
 	// +optional
 	AccessTokenDelivery bool `json:"accessTokenDelivery,omitempty"`
+}
+
+// UserLifetime is how long access tokens of a kind of users are good for.
+type UserLifetime struct {
+	// kind is the kind of users.
+	// +required
+	Kind UserKind `json:"kind"`
+
+	// lifetime is how long their access tokens are good for.
+	// +required
+	Lifetime metav1.Duration `json:"lifetime"`
 }
 
 // Access is an audience with the scopes granted for it.

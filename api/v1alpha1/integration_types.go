@@ -6,11 +6,19 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Profile is the token dialect that an Integration's clients speak. It decides wire formats and defaults.
-// +kubebuilder:validation:Enum=OAuth2
+// +kubebuilder:validation:Enum=OAuth2;Shopware;OroCommerce;Magento
 type Profile string
 
-// ProfileOAuth2 is plain OAuth 2 (RFC 6749) with RFC 9068 access tokens.
-const ProfileOAuth2 Profile = "OAuth2"
+const (
+	// ProfileOAuth2 is plain OAuth 2 (RFC 6749) with RFC 9068 access tokens.
+	ProfileOAuth2 Profile = "OAuth2"
+	// ProfileShopware is what clients of the Admin API of Shopware 6 speak.
+	ProfileShopware Profile = "Shopware"
+	// ProfileOroCommerce is what clients of the API of OroCommerce speak.
+	ProfileOroCommerce Profile = "OroCommerce"
+	// ProfileMagento is what clients of the REST API of Magento 2 and Adobe Commerce speak. Its Integrations have a token that lasts.
+	ProfileMagento Profile = "Magento"
+)
 
 // GrantType is an OAuth 2 grant_type value.
 // +kubebuilder:validation:Enum=client_credentials;password;refresh_token
@@ -117,17 +125,33 @@ type IntegrationList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.secret) || !has(self.secret.accessTokens) || self.secret.accessTokens.all(t, !has(t.audience) || t.audience == \"\" || has(self.audiences) && t.audience in self.audiences)",message="the audience of an access token must be among spec.audiences: add it there, or leave it out for all of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret) || !has(self.secret.accessTokens) || self.secret.accessTokens.size() == 0 || !has(self.token) || !has(self.token.lifetime) || duration(self.token.lifetime) >= duration('5m')",message="access tokens in the Secret need a spec.token.lifetime of at least 5m, as it takes a kubelet up to two minutes to show a new one to a Pod: raise it"
 // +kubebuilder:validation:XValidation:rule="!has(self.credentials) || !has(self.credentials.clientSecretRef) || !has(self.secret) || !has(self.secret.name) || self.credentials.clientSecretRef.name != self.secret.name",message="spec.credentials.clientSecretRef names the Secret that spec.secret.name is for: the operator writes that one, so give it another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.orocommerce) || has(self.profile) && self.profile == 'OroCommerce'",message="spec.orocommerce is for the profile OroCommerce: take it out, or make a new Integration of that profile"
+// +kubebuilder:validation:XValidation:rule="!has(self.magento) || has(self.profile) && self.profile == 'Magento'",message="spec.magento is for the profile Magento: take it out, or make a new Integration of that profile"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || !(self.profile in ['Shopware', 'OroCommerce']) || !has(self.token) || !has(self.token.signingAlgorithm) || self.token.signingAlgorithm == 'RS256'",message="clients of Shopware and OroCommerce know no signature but RS256: set spec.token.signingAlgorithm to that, or leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile == 'OAuth2' || !has(self.token) || !has(self.token.format) || self.token.format == 'JWT'",message="spec.token.format Opaque is for the profile OAuth2: take it out, as the tokens of the other profiles have their systems' form"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile == 'OAuth2' || !has(self.credentials) || !has(self.credentials.methods) || !('PrivateKeyJWT' in self.credentials.methods)",message="PrivateKeyJWT is for the profile OAuth2: take it out of spec.credentials.methods, and jwks or jwksURI with it"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile != 'OroCommerce' || !has(self.credentials) || !has(self.credentials.methods) || !('None' in self.credentials.methods)",message="each client of OroCommerce has a client secret: take None out of spec.credentials.methods"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || !(self.profile in ['Shopware', 'Magento']) || !has(self.grantTypes) || !('password' in self.grantTypes) || has(self.credentials) && has(self.credentials.methods) && 'None' in self.credentials.methods",message="users of Shopware and Magento log in without a client that proves who it is: add None to spec.credentials.methods, or take password out of spec.grantTypes"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile != 'Magento' || !has(self.grantTypes) || !('refresh_token' in self.grantTypes)",message="Magento knows no refresh tokens: take refresh_token out of spec.grantTypes, and set spec.magento.adminTokenLifetime and customerTokenLifetime to how long logins are to last"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile != 'Magento' || !has(self.token) || !has(self.token.lifetime) && !has(self.token.refreshLifetime)",message="the lifetimes of Magento's tokens are in spec.magento.adminTokenLifetime and customerTokenLifetime: take lifetime and refreshLifetime out of spec.token"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile != 'Magento' || !has(self.secret) || !has(self.secret.accessTokens) || self.secret.accessTokens.size() == 0",message="the Secret of the profile Magento has an access token that lasts, under access_token: take spec.secret.accessTokens out"
+// +kubebuilder:validation:XValidation:rule="!has(self.orocommerce) || !has(self.orocommerce.guests) || self.orocommerce.guests == 'Denied' || has(self.grantTypes) && 'password' in self.grantTypes",message="guests log in by the grant password: add it to spec.grantTypes, or set spec.orocommerce.guests to Denied"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile != 'OroCommerce' || !has(self.users) || self.users.all(u, has(u.kind) && u.kind == (has(self.orocommerce) && has(self.orocommerce.application) && self.orocommerce.application == 'Storefront' ? 'Customer' : 'Admin'))",message="users of OroCommerce's BackOffice are of kind Admin, and those of its Storefront of kind Customer: correct the kind in spec.users, or spec.orocommerce.application"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile == 'OAuth2' || !has(self.secret) || !has(self.secret.keys) || !has(self.secret.keys.clientID) || [self.secret.keys.clientID, self.secret.keys.clientSecret, self.secret.keys.tokenURL, self.secret.keys.issuer, self.secret.keys.scope, self.secret.keys.audience, self.secret.keys.caCertificate, self.secret.keys.type, self.secret.keys.provider].all(k, !(k in {'Shopware': ['base_url', 'SHOPWARE_ACCESS_KEY_ID', 'SHOPWARE_SECRET_ACCESS_KEY'], 'OroCommerce': ['base_url'], 'Magento': ['base_url', 'consumer_key', 'consumer_secret', 'access_token', 'access_token_secret']}[self.profile]))",message="one of spec.secret.keys is a key that the profile adds to the Secret, as docs/secret.md lists them: give it another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile == 'OAuth2' || !has(self.secret) || !has(self.secret.template) || self.secret.template.data.all(k, !(k in {'Shopware': ['base_url', 'SHOPWARE_ACCESS_KEY_ID', 'SHOPWARE_SECRET_ACCESS_KEY'], 'OroCommerce': ['base_url'], 'Magento': ['base_url', 'consumer_key', 'consumer_secret', 'access_token', 'access_token_secret']}[self.profile]))",message="a key of spec.secret.template.data is one that the profile adds to the Secret, as docs/secret.md lists them: give it another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.profile) || self.profile == 'OAuth2' || !has(self.secret) || !has(self.secret.accessTokens) || self.secret.accessTokens.all(t, !(t.key in {'Shopware': ['base_url', 'SHOPWARE_ACCESS_KEY_ID', 'SHOPWARE_SECRET_ACCESS_KEY'], 'OroCommerce': ['base_url'], 'Magento': ['base_url', 'consumer_key', 'consumer_secret', 'access_token', 'access_token_secret']}[self.profile]))",message="an access token has a key that the profile adds to the Secret, as docs/secret.md lists them: give it another key"
 type IntegrationSpec struct {
-	// profile is the token dialect that the clients speak: OAuth2. It is immutable, as it decides wire formats and defaults.
+	// profile is the token dialect that the clients speak: OAuth2, or what those of Shopware, OroCommerce or Magento were made for. It is
+	// immutable, as it decides wire formats and defaults.
 	// +optional
 	// +kubebuilder:default=OAuth2
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.profile is immutable: make a new Integration for another profile"
 	Profile Profile `json:"profile,omitempty"`
 
 	// clientID is the client ID to claim, for a client that already has one. Left out, it is derived as
-	// <namespace>.<name>, which survives a lost Secret and a restored cluster. That form is kept for the namespace it names:
-	// claiming another namespace's is a ClientIDConflict. Of two Integrations with one client ID, who derives it beats who
-	// claims it, and among claims the older keeps it. It is immutable.
+	// <namespace>.<name>, which survives a lost Secret and a restored cluster; for the profiles but OAuth2, from these two in the form that
+	// their systems have. <namespace>.<name> is kept for the namespace it names: claiming another namespace's is a ClientIDConflict. Of two
+	// Integrations with one client ID, who derives it beats who claims it, and among claims the older keeps it. It is immutable.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9][A-Za-z0-9._~/@-]*)?$')",message="a client ID starts with a letter or digit and goes on with letters, digits and any of . _ ~ / @ -"
@@ -161,8 +185,8 @@ type IntegrationSpec struct {
 	// +listType=set
 	Scopes []string `json:"scopes,omitempty"`
 
-	// defaultScopes are what the client gets when it asks for no scope. Left out, that is all of scopes; an empty list means
-	// none.
+	// defaultScopes are what the client gets when it asks for no scope. Left out, that is all of scopes, or none for the profile Shopware,
+	// whose clients may only read unless they ask for more; an empty list means none.
 	// +optional
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MaxLength=128
@@ -189,6 +213,14 @@ type IntegrationSpec struct {
 	// resourceServer is for an API rather than a client of one: what it may ask the token server about.
 	// +optional
 	ResourceServer *ResourceServer `json:"resourceServer,omitempty"`
+
+	// orocommerce is what only the profile OroCommerce has.
+	// +optional
+	OroCommerce *OroCommerceSpec `json:"orocommerce,omitempty"`
+
+	// magento is what only the profile Magento has.
+	// +optional
+	Magento *MagentoSpec `json:"magento,omitempty"`
 
 	// secret says what the generated Secret looks like.
 	// +optional
@@ -220,11 +252,13 @@ type TokenSpec struct {
 	// +kubebuilder:default=JWT
 	Format TokenFormat `json:"format,omitempty"`
 
-	// signingAlgorithm signs the tokens: ES256, RS256 or EdDSA. Left out, the profile decides: ES256 for OAuth2.
+	// signingAlgorithm signs the tokens: ES256, RS256 or EdDSA. Left out, the profile decides: ES256 for OAuth2 and Magento. Clients
+	// of Shopware and OroCommerce know nothing but RS256.
 	// +optional
 	SigningAlgorithm SigningAlgorithm `json:"signingAlgorithm,omitempty"`
 
-	// lifetime is how long an access token is good for, from 1m to 24h. Left out, the profile decides: 10m for OAuth2.
+	// lifetime is how long an access token is good for, from 1m to 24h. Left out, the profile decides: 10m for OAuth2 and
+	// Shopware, 1h for OroCommerce. The profile Magento has spec.magento in its place.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
@@ -232,7 +266,7 @@ type TokenSpec struct {
 	Lifetime *metav1.Duration `json:"lifetime,omitempty"`
 
 	// refreshLifetime is how long a refresh token is good for, from 1m to 2160h. Each refresh gives out a new one, so that a
-	// login lasts as long as it is used. Left out, the profile decides: 168h for OAuth2.
+	// login lasts as long as it is used. Left out, the profile decides: 168h for OAuth2 and Shopware, 720h for OroCommerce.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32

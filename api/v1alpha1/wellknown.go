@@ -148,7 +148,18 @@ const (
 	PathVerify        = "/verify"
 )
 
-// EndpointsOf returns the endpoints of the token server with the given issuer URL, which has no trailing slash.
+// Paths of the profiles' token endpoints. That of OroCommerce is below the issuer URL, as its clients name themselves in each request; the
+// others are below the Integration's own base URL, as their logins name no client.
+const (
+	PathShopwareToken     = "/api/oauth/token"
+	PathOroCommerceToken  = "/oauth2-token"
+	PathMagentoAdminToken = "/rest/V1/integration/admin/token"
+)
+
+// PathIntegrations begins the path of an Integration's own base URL below the issuer URL; <namespace>/<name> follows.
+const PathIntegrations = "/integrations/"
+
+// EndpointsOf returns the endpoints of the token server with the given issuer URL, which has no trailing slash, for the profile OAuth2.
 func EndpointsOf(issuer string) *Endpoints {
 	return &Endpoints{
 		Issuer: issuer, Token: issuer + PathToken, Introspection: issuer + PathIntrospection,

@@ -82,7 +82,11 @@ func lackedCredentials(existing *corev1.Secret, intg *v1alpha1.Integration, v Va
 	keys := intg.Spec.Secret.Keys
 	_, found := existing.Data[string(keys.ClientSecret)]
 	keyless := !UsesClientSecret(intg) && !found && existing.Type == v1alpha1.SecretTypeCredentials
-	if string(existing.Data[string(keys.ClientID)]) == v.ClientID && (keyless || ClientSecretOf(unclaimed(existing), intg, v, false) != nil) {
+	clientID, named := existing.Data[string(keys.ClientID)]
+	if !named {
+		clientID = existing.Data[profileKeys[intg.Spec.Profile].clientID]
+	}
+	if string(clientID) == v.ClientID && (keyless || ClientSecretOf(unclaimed(existing), intg, v, false) != nil) {
 		return ""
 	}
 	return fmt.Sprintf("the client ID %s under its key %s, and under its key %s a client secret of %d to %d printable ASCII characters that "+

@@ -86,7 +86,7 @@ func Decide(in Input) Decision {
 			in.Values.ClientSecret, _ = in.Current()
 		}
 		if lost = in.Values.ClientSecret == nil; lost {
-			in.Values.ClientSecret = GenerateClientSecret()
+			in.Values.ClientSecret = GenerateClientSecret(in.Integration.Spec.Profile)
 		}
 	}
 	in.Values.Before = in.before()
@@ -202,7 +202,7 @@ func orphaned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
 func drifted(existing, wanted *corev1.Secret, intg *v1alpha1.Integration) bool {
 	keys := intg.Spec.Secret.Keys
 	aligned, expected := existing.DeepCopy(), wanted.DeepCopy()
-	for _, key := range []string{string(keys.TokenURL), string(keys.Issuer), string(keys.Audience)} {
+	for _, key := range []string{string(keys.TokenURL), string(keys.Issuer), string(keys.Audience), keyBaseURL} {
 		if _, found := aligned.Data[key]; found {
 			aligned.Data[key] = expected.Data[key]
 		}

@@ -6,8 +6,6 @@ package credentials
 import (
 	"bytes"
 	"cmp"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -19,9 +17,6 @@ import (
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 )
-
-// clientSecretBytes is the entropy of a generated client secret: 256 bits.
-const clientSecretBytes = 32
 
 // labelManagedBy is the recommended label that names the tool which manages an object.
 const labelManagedBy = "app.kubernetes.io/managed-by"
@@ -46,13 +41,6 @@ type Values struct {
 	KeepUntil *metav1.OwnerReference
 }
 
-// GenerateClientSecret returns a new client secret: 43 characters of A-Z, a-z, 0-9, - and _, which need no encoding anywhere.
-func GenerateClientSecret() []byte {
-	raw := make([]byte, clientSecretBytes)
-	_, _ = rand.Read(raw) // Never fails: crypto/rand ends the program instead.
-	return []byte(base64.RawURLEncoding.EncodeToString(raw))
-}
-
 // UsesClientSecret reports whether the Integration's client may prove who it is by a client secret, so that its Secret holds one.
 func UsesClientSecret(intg *v1alpha1.Integration) bool {
 	return slices.Contains(intg.CredentialMethods(), v1alpha1.CredentialMethodClientSecret)
@@ -73,17 +61,22 @@ func Owned(secret *corev1.Secret, intg *v1alpha1.Integration) bool {
 // the annotation says where it is, so that renaming keys carries the value along, even when two keys swap their names. Where hands took the
 // annotation off, or had it name the key of a public value, the key of spec is asked, if there was a client secret before as established says:
 // otherwise what an editor had a template write there would become one. A value that belongs under another key is never taken for it: the token
-// URL is long enough to pass for a secret. A copy under a further key is nothing bad: a template may have made it.
+// URL is long enough to pass for a secret, and so is what a profile derives from the client secret. A copy under a further key is nothing bad: a
+// template may have made it, or the profile. One that may be taken over may have it under the profile's key alone.
 func ClientSecretOf(secret *corev1.Secret, intg *v1alpha1.Integration, v Values, established bool) []byte {
-	v.ClientSecret = nil
-	known, owned := standardData(intg, v), Owned(secret, intg)
+	v.ClientSecret = nil // So that what is known holds no copy of it.
+	known, owned, profile := standardData(intg, v), Owned(secret, intg), intg.Spec.Profile
+	addDerivedData(known, profile, secret.Data[profileKeys[profile].clientSecret])
 	name, annotated := secret.Annotations[v1alpha1.AnnotationClientSecretKey]
 	named, found := secret.Data[name]
 	public := found && held(known, named)
 	if owned && annotated && wellFormed(named) && !public {
 		return named
 	}
-	value := secret.Data[string(intg.Spec.Secret.Keys.ClientSecret)]
+	value, found := secret.Data[string(intg.Spec.Secret.Keys.ClientSecret)]
+	if !found && !owned {
+		value = secret.Data[profileKeys[profile].clientSecret]
+	}
 	asked := !owned || established && (!annotated || public)
 	if asked && Weak(value, v.ClientID) == nil && !held(known, value) {
 		return value
@@ -193,6 +186,7 @@ func standardData(intg *v1alpha1.Integration, v Values) map[string][]byte {
 	if len(v.CABundle) > 0 {
 		data[string(keys.CACertificate)] = v.CABundle
 	}
+	addProfileData(data, intg.Spec.Profile, v)
 	return data
 }
 

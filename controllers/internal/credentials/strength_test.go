@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/controllers/internal/credentials"
 )
 
@@ -17,7 +18,7 @@ func TestWeak(t *testing.T) {
 		name, secret string
 		wantWeak     bool
 	}{
-		{"A generated one.", string(credentials.GenerateClientSecret()), false},
+		{"A generated one.", string(credentials.GenerateClientSecret(v1alpha1.ProfileOAuth2)), false},
 		{"22 characters of base64.", "q7Jx-0pLrT_3zVbNw8Yk2A", false},
 		{"21 characters of base64.", "q7Jx-0pLrT_3zVbNw8Yk2", true},
 		{"32 hexadecimal digits.", hexadecimal, false},

@@ -323,7 +323,7 @@ func leaky(guess string) []string {
 }
 
 func TestWhatIsSaidOfATemplateDependsOnNoSecret(t *testing.T) {
-	guess := string(credentials.GenerateClientSecret())
+	guess := string(credentials.GenerateClientSecret(v1alpha1.ProfileOAuth2))
 	said := func(intg *v1alpha1.Integration, secret, token string) string {
 		v := filled()
 		v.ClientSecret, v.AccessTokens["access_token"] = []byte(secret), []byte(token)
@@ -343,7 +343,7 @@ func TestWhatIsSaidOfATemplateDependsOnNoSecret(t *testing.T) {
 		want := fmt.Sprint(credentials.TemplateProblem(intg, values()))
 		secrets := []string{guess, "", strings.Repeat("a", 1024), strings.Repeat("=", 64)}
 		for range 50 {
-			secrets = append(secrets, string(credentials.GenerateClientSecret()))
+			secrets = append(secrets, string(credentials.GenerateClientSecret(v1alpha1.ProfileOAuth2)))
 		}
 		for i, secret := range secrets {
 			if got := said(intg, secret, secrets[len(secrets)-1-i]); got != want {

@@ -33,6 +33,8 @@ func (r Result) Usable() bool { return r.Granted != nil && len(r.Granted.Access)
 func Grant(intg *v1alpha1.Integration, policies []*v1alpha1.IntegrationPolicy, issuer string) Result {
 	a := &assessment{intg: intg, spec: intg.Spec.DeepCopy(), allows: allowing(intg.Spec.Profile, policies)}
 	a.granted = &v1alpha1.Granted{
+		Profile:          intg.Spec.Profile,
+		Application:      intg.Application(),
 		SigningAlgorithm: intg.SigningAlgorithm(),
 		TokenFormat:      cmp.Or(a.spec.Token.Format, v1alpha1.TokenFormatJWT),
 	}
@@ -52,6 +54,7 @@ func Grant(intg *v1alpha1.Integration, policies []*v1alpha1.IntegrationPolicy, i
 	}
 	if len(a.granted.Access) == 0 {
 		a.granted.SigningAlgorithm, a.granted.AccessTokenDelivery = "", false
+		a.granted.Guests, a.granted.Bearer = false, false
 	}
 	reason, message := a.verdict(policies)
 	return Result{Granted: a.granted, ClientIDDenied: clientIDDenied, Reason: reason, Message: message}
@@ -91,6 +94,7 @@ type assessment struct {
 func (a *assessment) assess(issuer string) {
 	a.assessMethods()
 	a.assessGrantTypes()
+	a.assessProfile()
 	a.assessLifetime()
 	a.assessAccess(issuer)
 	a.assessResourceServer()
@@ -114,7 +118,8 @@ func (a *assessment) assessMethods() {
 }
 
 // assessGrantTypes comes after assessMethods. A grant that could not be used by what else is granted is left out: client_credentials for a
-// client that cannot prove who it is (RFC 6749 section 4.4), and refresh_token without the logins that give out refresh tokens.
+// client that cannot prove who it is (RFC 6749 section 4.4), password where logins are those of a public client and there is to be none, and
+// refresh_token without the logins that give out refresh tokens.
 func (a *assessment) assessGrantTypes() {
 	var allowed []v1alpha1.GrantType
 	for _, grant := range a.spec.GrantTypes {
@@ -127,6 +132,8 @@ func (a *assessment) assessGrantTypes() {
 	proves := slices.ContainsFunc(a.granted.CredentialMethods, func(m v1alpha1.CredentialMethod) bool {
 		return m != v1alpha1.CredentialMethodNone
 	})
+	public := slices.Contains(a.granted.CredentialMethods, v1alpha1.CredentialMethodNone)
+	logins := slices.Contains(allowed, v1alpha1.GrantTypePassword) && (public || !a.spec.Profile.LoginsWithoutClient())
 	for _, grant := range allowed {
 		switch grant {
 		case v1alpha1.GrantTypeClientCredentials:
@@ -134,14 +141,24 @@ func (a *assessment) assessGrantTypes() {
 				continue
 			}
 		case v1alpha1.GrantTypePassword:
+			if !logins {
+				continue
+			}
 			a.granted.Users = a.spec.Users
 		case v1alpha1.GrantTypeRefreshToken:
-			if !slices.Contains(allowed, v1alpha1.GrantTypePassword) || !a.assessRefreshLifetime() {
+			if !logins || !a.assessRefreshLifetime() {
 				continue
 			}
 		}
 		a.granted.GrantTypes = append(a.granted.GrantTypes, grant)
 	}
+}
+
+// assessProfile comes after assessGrantTypes. What only one profile has needs no permission but that for the profile, and the grant that it
+// goes by: visitors log in, and Magento's lasting token acts for the client itself.
+func (a *assessment) assessProfile() {
+	a.granted.Guests = a.intg.Guests() && slices.Contains(a.granted.GrantTypes, v1alpha1.GrantTypePassword)
+	a.granted.Bearer = a.intg.Bearer() && slices.Contains(a.granted.GrantTypes, v1alpha1.GrantTypeClientCredentials)
 }
 
 // assessRefreshLifetime grants what refresh tokens may live, and returns false if no policy has a word on it.
@@ -165,10 +182,25 @@ func (a *assessment) assessLifetime() {
 		a.deny("tokens of any lifetime, as none sets maxTokenLifetime")
 		return
 	}
-	if explicit := a.spec.Token.Lifetime; explicit != nil && explicit.Duration > most {
-		a.deny("token lifetime %s, only up to %s", short(explicit.Duration), short(most))
+	var denied []time.Duration
+	for _, explicit := range a.explicitLifetimes() {
+		if explicit != nil && explicit.Duration > most && !slices.Contains(denied, explicit.Duration) {
+			denied = append(denied, explicit.Duration)
+			a.deny("token lifetime %s, only up to %s", short(explicit.Duration), short(most))
+		}
 	}
 	a.granted.Lifetime = metav1.Duration{Duration: min(a.intg.TokenLifetime(), most)}
+	for _, user := range a.intg.UserLifetimes() {
+		user.Lifetime.Duration = min(user.Lifetime.Duration, most)
+		a.granted.UserLifetimes = append(a.granted.UserLifetimes, user)
+	}
+}
+
+// explicitLifetimes returns what spec itself says about the lives of access tokens, with nil where it says nothing.
+func (a *assessment) explicitLifetimes() []*metav1.Duration {
+	return []*metav1.Duration{
+		a.spec.Token.Lifetime, a.intg.ExplicitUserLifetime(v1alpha1.UserKindAdmin), a.intg.ExplicitUserLifetime(v1alpha1.UserKindCustomer),
+	}
 }
 
 // longest returns the longest duration that a policy sets, and false if none sets one.
@@ -255,11 +287,7 @@ func (a *assessment) cutScopes() {
 	refused := func(scope string) bool {
 		return !slices.ContainsFunc(a.granted.Access, func(access v1alpha1.Access) bool { return slices.Contains(access.Scopes, scope) })
 	}
-	defaults := a.spec.Scopes
-	if a.spec.DefaultScopes != nil {
-		defaults = *a.spec.DefaultScopes
-	}
-	a.granted.DefaultScopes = slices.DeleteFunc(slices.Clone(defaults), refused)
+	a.granted.DefaultScopes = slices.DeleteFunc(slices.Clone(a.intg.DefaultScopes()), refused)
 	for _, user := range a.granted.Users {
 		if user.Scopes != nil {
 			*user.Scopes = slices.DeleteFunc(*user.Scopes, refused)

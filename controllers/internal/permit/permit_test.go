@@ -139,6 +139,7 @@ func TestEverythingAllowed(t *testing.T) {
 			intg := integration(tt.spec)
 			before := intg.DeepCopy()
 			got := permit.Grant(intg, []*v1alpha1.IntegrationPolicy{policy("default")}, issuer)
+			tt.want.Profile = v1alpha1.ProfileOAuth2
 			want := permit.Result{
 				Granted: tt.want, Reason: v1alpha1.ReasonPermitted, Message: "the policies allow all that spec asks for",
 			}
@@ -223,7 +224,9 @@ func TestWhatIsDenied(t *testing.T) {
 		{
 			name: "Another profile leaves nothing of the policy.", unusable: true,
 			edit: func(a *allow) { a.Profiles = nil }, wants: "profile OAuth2",
-			want: []func(*v1alpha1.Granted){func(g *v1alpha1.Granted) { *g = v1alpha1.Granted{TokenFormat: v1alpha1.TokenFormatJWT} }},
+			want: []func(*v1alpha1.Granted){func(g *v1alpha1.Granted) {
+				*g = v1alpha1.Granted{Profile: v1alpha1.ProfileOAuth2, TokenFormat: v1alpha1.TokenFormatJWT}
+			}},
 		},
 		{
 			name: "A grant type.", edit: func(a *allow) { a.GrantTypes = logins }, wants: "grant type client_credentials",
@@ -395,7 +398,7 @@ func TestNoPolicyNoAccess(t *testing.T) {
 	for _, clientID := range []string{"", "legacy-sync"} {
 		got := permit.Grant(request(func(s *v1alpha1.IntegrationSpec) { s.ClientID = clientID }), nil, issuer)
 		want := permit.Result{
-			Granted: &v1alpha1.Granted{TokenFormat: v1alpha1.TokenFormatJWT}, Reason: v1alpha1.ReasonNoPolicy, ClientIDDenied: clientID != "",
+			Granted: &v1alpha1.Granted{Profile: v1alpha1.ProfileOAuth2, TokenFormat: v1alpha1.TokenFormatJWT}, Reason: v1alpha1.ReasonNoPolicy, ClientIDDenied: clientID != "",
 			Message: "no IntegrationPolicy is for namespace shop, so that it may have nothing: ask whoever runs the platform for one",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -22,6 +22,7 @@ var (
 	allMethods = []v1alpha1.CredentialMethod{
 		v1alpha1.CredentialMethodClientSecret, v1alpha1.CredentialMethodPrivateKeyJWT, v1alpha1.CredentialMethodNone,
 	}
+	allProfiles   = []v1alpha1.Profile{v1alpha1.ProfileOAuth2, v1alpha1.ProfileShopware, v1alpha1.ProfileOroCommerce, v1alpha1.ProfileMagento}
 	someScopes    = []string{"orders.read", "orders.write", "stock.read"}
 	someAudiences = []string{"urn:orders", "urn:stock", issuer}
 )
@@ -54,7 +55,7 @@ func somePolicy(r *rand.Rand, name string) *v1alpha1.IntegrationPolicy {
 		MaxTokenLifetime:        lifetime(), MaxRefreshLifetime: lifetime(), AccessTokenDelivery: r.IntN(2) == 0,
 	}
 	if r.IntN(5) > 0 {
-		policy.Spec.Allow.Profiles = []v1alpha1.Profile{v1alpha1.ProfileOAuth2}
+		policy.Spec.Allow.Profiles = allProfiles
 	}
 	return policy
 }
@@ -62,14 +63,15 @@ func somePolicy(r *rand.Rand, name string) *v1alpha1.IntegrationPolicy {
 func someIntegration(r *rand.Rand) *v1alpha1.Integration {
 	intg := &v1alpha1.Integration{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "sync"}}
 	intg.Spec = v1alpha1.IntegrationSpec{
-		Profile: v1alpha1.ProfileOAuth2, GrantTypes: some(r, allGrants), Scopes: some(r, someScopes), Audiences: some(r, someAudiences),
+		Profile: allProfiles[r.IntN(len(allProfiles))], GrantTypes: some(r, allGrants), Scopes: some(r, someScopes), Audiences: some(r, someAudiences),
 		Credentials:    v1alpha1.CredentialsSpec{Methods: some(r, allMethods)},
 		ResourceServer: &v1alpha1.ResourceServer{Audiences: some(r, someAudiences)},
 	}
 	if r.IntN(3) == 0 {
 		intg.Spec.ClientID = "legacy-sync"
 	}
-	if r.IntN(2) == 0 {
+	ofProfile(r, &intg.Spec)
+	if r.IntN(2) == 0 && intg.Spec.Profile != v1alpha1.ProfileMagento {
 		intg.Spec.Token.Lifetime = &metav1.Duration{Duration: time.Duration(1+r.IntN(90)) * time.Minute}
 	}
 	if r.IntN(2) == 0 {
@@ -88,6 +90,22 @@ func someIntegration(r *rand.Rand) *v1alpha1.Integration {
 		intg.Spec.Users = append(intg.Spec.Users, user)
 	}
 	return intg
+}
+
+// ofProfile fills in what only the profile has.
+func ofProfile(r *rand.Rand, spec *v1alpha1.IntegrationSpec) {
+	permission := func() v1alpha1.Permission {
+		return []v1alpha1.Permission{v1alpha1.PermissionAllowed, v1alpha1.PermissionDenied}[r.IntN(2)]
+	}
+	switch {
+	case r.IntN(3) == 0:
+	case spec.Profile == v1alpha1.ProfileOroCommerce:
+		spec.OroCommerce = &v1alpha1.OroCommerceSpec{Application: v1alpha1.OroCommerceStorefront, Guests: permission()}
+	case spec.Profile == v1alpha1.ProfileMagento:
+		spec.Magento = &v1alpha1.MagentoSpec{
+			Bearer: permission(), AdminTokenLifetime: &metav1.Duration{Duration: time.Duration(1+r.IntN(90)) * time.Minute},
+		}
+	}
 }
 
 // within reports whether all that g grants is in more as well.
@@ -111,6 +129,10 @@ func within(g, more *v1alpha1.Granted) error {
 		return fmt.Errorf("lifetime %s", g.Lifetime.Duration)
 	case g.RefreshLifetime != nil && (more.RefreshLifetime == nil || g.RefreshLifetime.Duration > more.RefreshLifetime.Duration):
 		return fmt.Errorf("refresh lifetime %s", g.RefreshLifetime.Duration)
+	case g.Guests && !more.Guests:
+		return fmt.Errorf("guests")
+	case g.Bearer && !more.Bearer:
+		return fmt.Errorf("bearer tokens")
 	case g.AccessTokenDelivery && !more.AccessTokenDelivery:
 		return fmt.Errorf("access token delivery")
 	case len(g.Users) > len(more.Users):
@@ -119,6 +141,11 @@ func within(g, more *v1alpha1.Granted) error {
 	for i := range g.Users {
 		if g.Users[i].Scopes != nil && !subset(*g.Users[i].Scopes, *more.Users[i].Scopes) {
 			return fmt.Errorf("scopes of user %d", i)
+		}
+	}
+	for i, user := range g.UserLifetimes {
+		if len(more.UserLifetimes) != len(g.UserLifetimes) || user.Lifetime.Duration > more.UserLifetimes[i].Lifetime.Duration {
+			return fmt.Errorf("lifetime %s of tokens of kind %s", user.Lifetime.Duration, user.Kind)
 		}
 	}
 	return nil
@@ -205,6 +232,7 @@ func checkNoMore(t *testing.T, seed uint64, intg *v1alpha1.Integration, policies
 	}) {
 		t.Fatalf("seed %d: lifetime %s is granted by nobody", seed, g.Lifetime.Duration)
 	}
+	checkProfile(t, seed, intg, g)
 	if got.Usable() && (len(g.GrantTypes) == 0 || len(g.CredentialMethods) == 0 || g.Lifetime.Duration <= 0 || g.SigningAlgorithm == "" || got.ClientIDDenied) {
 		t.Fatalf("seed %d: there is access that nobody can use: %+v", seed, got)
 	}
@@ -213,5 +241,31 @@ func checkNoMore(t *testing.T, seed uint64, intg *v1alpha1.Integration, policies
 	}
 	if len(got.Message) > 2048 || got.Message == "" {
 		t.Fatalf("seed %d: the message has %d bytes", seed, len(got.Message))
+	}
+}
+
+// checkProfile checks what is granted of what only some profiles have.
+func checkProfile(t *testing.T, seed uint64, intg *v1alpha1.Integration, g *v1alpha1.Granted) {
+	t.Helper()
+	logins := slices.Contains(g.GrantTypes, v1alpha1.GrantTypePassword)
+	for _, user := range g.UserLifetimes {
+		if user.Lifetime.Duration > g.Lifetime.Duration {
+			t.Fatalf("seed %d: tokens of kind %s live for %s, longer than any", seed, user.Kind, user.Lifetime.Duration)
+		}
+	}
+	public := slices.Contains(g.CredentialMethods, v1alpha1.CredentialMethodNone)
+	switch p := intg.Spec.Profile; {
+	case g.Profile != p:
+		t.Fatalf("seed %d: the profile %s becomes %s", seed, p, g.Profile)
+	case logins && !public && (p == v1alpha1.ProfileShopware || p == v1alpha1.ProfileMagento):
+		t.Fatalf("seed %d: users log in without a client although there is no public one", seed)
+	case !logins && (len(g.Users) > 0 || slices.Contains(g.GrantTypes, v1alpha1.GrantTypeRefreshToken)):
+		t.Fatalf("seed %d: there are users or refresh tokens without logins", seed)
+	case g.Guests && (p != v1alpha1.ProfileOroCommerce || !logins || intg.Spec.OroCommerce.Guests != v1alpha1.PermissionAllowed):
+		t.Fatalf("seed %d: guests that nobody asked for, or that cannot log in", seed)
+	case g.Bearer && (p != v1alpha1.ProfileMagento || intg.Spec.Magento.Bearer != v1alpha1.PermissionAllowed):
+		t.Fatalf("seed %d: bearer tokens that nobody asked for", seed)
+	case (g.Guests || g.Bearer) && len(g.Access) == 0:
+		t.Fatalf("seed %d: something that cannot be used is granted", seed)
 	}
 }
