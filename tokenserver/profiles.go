@@ -14,6 +14,7 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/introspection"
 	"github.com/integration-operator/integration-operator/tokenserver/profiles/orocommerce"
+	"github.com/integration-operator/integration-operator/tokenserver/profiles/shopware"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 )
 
@@ -50,8 +51,17 @@ func (p *parts) addProfiles(routes map[string]http.Handler) []forwardauth.Dialec
 	add := func(route string, handler http.Handler) {
 		routes[route], routes[virtualBase+route] = handler, handler
 	}
-	dialects = append(dialects, p.addOroCommerce(add))
+	dialects = append(dialects, p.addShopware(add), p.addOroCommerce(add))
 	return dialects
+}
+
+// addShopware adds the routes of Shopware.
+func (p *parts) addShopware(add func(route string, handler http.Handler)) forwardauth.Dialect {
+	add(shopware.PathToken, p.tokenEndpoint(shopware.PathToken, shopware.Dialect{}))
+	integrations := p.server.observed(shopware.PathIntegrations, &shopware.Resources{Checker: p.checker, Issuer: p.server.Issuer})
+	add(shopware.PathIntegrations, integrations)
+	add(shopware.PathIntegrations+"/{id}", integrations)
+	return shopware.Verify(p.checker)
 }
 
 // addOroCommerce adds the route of OroCommerce, which browsers use as well.
