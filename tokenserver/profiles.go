@@ -13,6 +13,8 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/introspection"
+	"github.com/integration-operator/integration-operator/tokenserver/profiles/orocommerce"
+	"github.com/integration-operator/integration-operator/tokenserver/profiles/shopware"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 )
 
@@ -49,6 +51,25 @@ func (p *parts) addProfiles(routes map[string]http.Handler) []forwardauth.Dialec
 	add := func(route string, handler http.Handler) {
 		routes[route], routes[virtualBase+route] = handler, handler
 	}
-	_ = add
+	dialects = append(dialects, p.addShopware(add), p.addOroCommerce(add))
 	return dialects
+}
+
+// addShopware adds the routes of Shopware.
+func (p *parts) addShopware(add func(route string, handler http.Handler)) forwardauth.Dialect {
+	add(shopware.PathToken, p.tokenEndpoint(shopware.PathToken, shopware.Dialect{}))
+	integrations := p.server.observed(shopware.PathIntegrations, &shopware.Resources{Checker: p.checker, Issuer: p.server.Issuer})
+	add(shopware.PathIntegrations, integrations)
+	add(shopware.PathIntegrations+"/{id}", integrations)
+	return shopware.Verify(p.checker)
+}
+
+// addOroCommerce adds the route of OroCommerce, which browsers use as well.
+func (p *parts) addOroCommerce(add func(route string, handler http.Handler)) forwardauth.Dialect {
+	s := p.server
+	add(orocommerce.PathToken, &orocommerce.CORS{
+		Origins: s.CORSOrigins, Next: p.tokenEndpoint(orocommerce.PathToken, orocommerce.Dialect{}), Now: s.Now,
+		Observe: s.observer(orocommerce.PathToken),
+	})
+	return orocommerce.Verify()
 }
