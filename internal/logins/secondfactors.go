@@ -22,14 +22,15 @@ import (
 const (
 	// MaxSecurityKeys is how many security keys a user may have.
 	MaxSecurityKeys = 8
+	// MaxTOTPLength and MaxSecurityKeysLength are how many bytes the keys totp and securityKeys of a Secret may have at most.
+	MaxTOTPLength         = 1 << 10
+	MaxSecurityKeysLength = 32 << 10
 
-	maxTOTPLength         = 1 << 10
-	minSeedBytes          = 10
-	maxSeedBytes          = 128
-	maxSecurityKeysLength = 64 << 10
+	minSeedBytes = 10
+	maxSeedBytes = 128
 	// maxCredentialID is that of WebAuthn section 4.
 	maxCredentialID = 1023
-	maxPublicKey    = 4 << 10
+	maxPublicKey    = 2 << 10
 )
 
 // A SecurityKey is a public key credential that a user has registered. Nothing of it is secret.
@@ -41,7 +42,7 @@ type SecurityKey struct {
 // What is wrong with a one-time code seed.
 var (
 	errNoSeed    = errors.New("it is empty: write a seed in base32 or an otpauth URL, or leave the key out")
-	errLongTOTP  = fmt.Errorf("it has more than %d bytes", maxTOTPLength)
+	errLongTOTP  = fmt.Errorf("it has more than %d bytes", MaxTOTPLength)
 	errNoBase32  = errors.New("the seed is not base32: write it in the letters A to Z and the digits 2 to 7")
 	errSeedBytes = fmt.Errorf("the seed must have %d to %d bytes, which is %d characters of base32 or more", minSeedBytes, maxSeedBytes, minSeedBytes*8/5)
 	errNoURL     = errors.New("write the URL as otpauth://totp/LABEL?secret=SEED")
@@ -50,7 +51,7 @@ var (
 
 // What is wrong with a list of security keys.
 var (
-	errKeysLength   = fmt.Errorf("it has more than %d bytes", maxSecurityKeysLength)
+	errKeysLength   = fmt.Errorf("it has more than %d bytes", MaxSecurityKeysLength)
 	errKeysJSON     = errors.New(`write a JSON list of {"id": "...", "publicKey": "..."}, as the registration returns its entries`)
 	errTooManyKeys  = fmt.Errorf("it has more than %d entries", MaxSecurityKeys)
 	errCredentialID = fmt.Errorf("the id must be base64url of 1 to %d bytes", maxCredentialID)
@@ -81,7 +82,7 @@ func (l *Login) readSecondFactors(data map[string][]byte) error {
 // readTOTP returns the seed of one-time codes in base32, in upper case and without padding. The value is such a seed, or the URL that the QR
 // codes of authenticator apps hold.
 func readTOTP(value []byte) (string, error) {
-	if len(value) > maxTOTPLength {
+	if len(value) > MaxTOTPLength {
 		return "", errLongTOTP
 	}
 	seed := strings.TrimSpace(string(value))
@@ -126,7 +127,7 @@ func seedOfURL(value string) (string, error) {
 
 // readSecurityKeys returns a user's security keys.
 func readSecurityKeys(value []byte) ([]SecurityKey, error) {
-	if len(value) > maxSecurityKeysLength {
+	if len(value) > MaxSecurityKeysLength {
 		return nil, errKeysLength
 	}
 	var entries []struct {

@@ -86,10 +86,10 @@ func TestReadSecurityKeys(t *testing.T) {
 		{name: "an id that is too long", value: "[" + entry(encode(strings.Repeat("a", 1024)), encode(cose)) + "]", wantErr: "entry 1: the id"},
 		{name: "no public key", value: `[{"id":"a2V5"}]`, wantErr: "entry 1: the publicKey"},
 		{name: "a public key in PEM", value: "[" + entry("a2V5", encode("-----BEGIN PUBLIC KEY-----")) + "]", wantErr: "entry 1: the publicKey"},
-		{name: "a public key that is too long", value: "[" + entry("a2V5", encode("\xa5"+strings.Repeat("a", 4096))) + "]", wantErr: "entry 1: the publicKey"},
+		{name: "a public key that is too long", value: "[" + entry("a2V5", encode("\xa5"+strings.Repeat("a", 2048))) + "]", wantErr: "entry 1: the publicKey"},
 		{name: "a key twice", value: "[" + good + "," + good + "]", wantErr: "entry 2: its id is that of another"},
 		{name: "too many keys", value: many(9), wantErr: "more than 8 entries"},
-		{name: "a list that is too long", value: strings.Repeat(" ", 64<<10) + "[]", wantErr: "65536 bytes"},
+		{name: "a list that is too long", value: strings.Repeat(" ", 32<<10) + "[]", wantErr: "32768 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

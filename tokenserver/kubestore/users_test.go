@@ -81,7 +81,7 @@ func TestAUserIsWhatTheSecretSaysNow(t *testing.T) {
 			s.Data["passwordHash"] = []byte("$2y$04$" + strings.Repeat("x", 53))
 		}, map[string]string{}},
 		{"a seed that cannot be used is no user", func(s *corev1.Secret) { s.Data["totp"] = []byte("123456") }, map[string]string{}},
-		{"an empty seed is no user", func(s *corev1.Secret) { s.Data["totp"] = nil }, map[string]string{}},
+		{"an empty seed is no user", func(s *corev1.Secret) { s.Data["totp"] = []byte{} }, map[string]string{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			operator := newNamespace(t)
