@@ -13,6 +13,14 @@
 //	GET  /.well-known/oauth-authorization-server  discovery      RFC 8414: what this server can do
 //	GET  /.well-known/openid-configuration        discovery      the same, for libraries that look only there
 //
+// The profiles have routes of their own (profiles.go), which serve their clients only, each also below /integrations/{namespace}/{name}, where they serve
+// that Integration only:
+//
+//	POST /api/oauth/token                         profiles/shopware     the Admin API of Shopware 6
+//	GET  /api/integration, /api/integration/{id}  profiles/shopware     the caller's own Integration
+//	*    /oauth2-token                            profiles/orocommerce  OroCommerce
+//	POST /rest/[{store}/]V1/...                   profiles/magento      Magento 2: users' tokens, second factors, revocation
+//
 // All else is 404 as JSON. If the issuer URL has a path, every route is there a second time below it, and the RFC 8414 document
 // at the place that section 3.1 inserts it, so that it does not matter whether a proxy in front takes the path away.
 //
@@ -23,6 +31,9 @@
 // oauth2.Request proves nothing, a clientauth.Caller is a client that has proven who it is, a grants.Authenticated request comes from one,
 // a grants.Authorized one has what it may get. Errors are *oauth2.Error values that carry a public description and a private cause; they are
 // written in one place, oauth2.WriteError. A panic anywhere becomes a server_error.
+//
+// A profile changes how requests are read and how claims, replies and errors are written (grants.Dialect, forwardauth.Dialect), and nothing of what
+// has to be true before. docs/design/0007-profiles.md says why.
 //
 // Whether an access token counts is decided in one place too, introspection.Checker, for introspection and /verify alike.
 //

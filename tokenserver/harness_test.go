@@ -44,6 +44,8 @@ type memory struct {
 	clients map[string]*clients.Client
 	set     *signer.Set
 	sealing *sealing.Set
+	// standIn is the Integration that logins without a client go to at bare routes, as namespace/name.
+	standIn string
 }
 
 // Client returns a client.
@@ -53,6 +55,25 @@ func (m *memory) Client(id string) (*clients.Client, bool) {
 	}
 	c, ok := m.clients[id]
 	return c, ok
+}
+
+// Virtual returns the client of a login that names none: that of the Integration, the one that stands in, or the only one of the profile with
+// users.
+func (m *memory) Virtual(profile clients.Profile, namespace, name string) (*clients.Client, bool) {
+	wanted := namespace + "/" + name
+	if name == "" {
+		wanted = m.standIn
+	}
+	var found []*clients.Client
+	for _, c := range m.clients {
+		if c.Profile == profile && len(c.Users) > 0 && (wanted == "" || wanted == c.Namespace+"/"+c.Name) {
+			found = append(found, c)
+		}
+	}
+	if len(found) != 1 {
+		return nil, false
+	}
+	return found[0], true
 }
 
 // Keys returns the keys.
@@ -131,8 +152,8 @@ func (s *fixture) previousUses(clientID string) int {
 	return s.used[clientID]
 }
 
-// start starts a token server whose issuer URL has the given path. When the test is over it looks for secrets in the log.
-func start(t *testing.T, issuerPath string) *fixture {
+// start starts a token server whose issuer URL has the given path, as edits have it. When the test is over it looks for secrets in the log.
+func start(t *testing.T, issuerPath string, edits ...func(*tokenserver.Server)) *fixture {
 	t.Helper()
 	store := &memory{clients: map[string]*clients.Client{}, sealing: newSealingKeys(t)}
 	algorithms := []string{"ES256", "RS256", "EdDSA"}
@@ -165,15 +186,19 @@ func start(t *testing.T, issuerPath string) *fixture {
 	if err := s.registry.Register(metrics); err != nil {
 		t.Fatal(err)
 	}
-	s.Config.Handler = (&tokenserver.Server{
-		Issuer: s.issuer, Clients: store, Keys: store, Sessions: s.sessions, MaxSessions: 100,
+	server := &tokenserver.Server{
+		Issuer: s.issuer, Clients: store, Virtual: store, Keys: store, Sessions: s.sessions, MaxSessions: 100,
 		Limits: limits.Observed(limits.NewMemory(clock), metrics.CountLimited), JWKSMaxAge: 5 * time.Minute, Now: clock,
 		Log: slog.New(slog.NewJSONHandler(s.log, nil)), Metrics: metrics, PreviousUsed: func(c *clients.Client) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.used[c.ID]++
 		},
-	}).Handler()
+	}
+	for _, edit := range edits {
+		edit(server)
+	}
+	s.Config.Handler = server.Handler()
 	s.Config.ErrorLog = slog.NewLogLogger(slog.NewJSONHandler(s.log, nil), slog.LevelError)
 	s.Start()
 	t.Cleanup(func() {

@@ -299,3 +299,21 @@ integration_operator_token_server_limited_attempts_total{by="user"} 2
 		t.Error(err)
 	}
 }
+
+// What a client may not ask for at all is refused before anybody's password is looked at, and a user who is blocked before that.
+func TestAScopeThatIsNotGrantedIsNoGuess(t *testing.T) {
+	s := start(t, "")
+	s.addLogin(t, nil)
+	wrong := func(more ...string) reply {
+		return s.form(t, "/oauth2/token", "web", append([]string{"grant_type", "password", "username", "alice", "password", "hush"}, more...)...)
+	}
+	for range 10 {
+		wrong("scope", "orders.admin").wantError(t, 400, "invalid_scope")
+		wrong("resource", "https://nobody.example").wantError(t, 400, "invalid_target")
+	}
+	mustToken(t, s.login(t, "alice"))
+	for range 6 {
+		wrong()
+	}
+	wrong("scope", "orders.admin").wantError(t, 429, "invalid_grant")
+}

@@ -31,8 +31,8 @@ import (
 // routeOther is the route label of every path that the server does not have.
 const routeOther = "other"
 
-// A Server is the token server without its listener. All its fields are needed but Log, Metrics, KeySource,
-// PreviousUsed and RefreshGrace.
+// A Server is the token server without its listener. All its fields are needed but Log, Metrics, Virtual, Lasting, KeySource,
+// PreviousUsed, CORSOrigins and RefreshGrace.
 type Server struct {
 	// Issuer is the issuer URL, without trailing slash.
 	Issuer string
@@ -51,10 +51,15 @@ type Server struct {
 	Limits limits.Limiter
 	// Sources tells where requests come from.
 	Sources limits.Sources
+	// Virtual finds the clients of logins that name none, and Lasting those of lasting tokens; without them there are none.
+	Virtual clientauth.VirtualClients
+	Lasting introspection.LastingClients
 	// KeySource fetches the keys of clients that publish them at a URL; without it such clients cannot authenticate.
 	KeySource clientauth.KeySource
 	// PreviousUsed is told of each client that has got in by its previous secret. It must not block.
 	PreviousUsed func(*clients.Client)
+	// CORSOrigins are the origins whose scripts may use the token endpoint of OroCommerce.
+	CORSOrigins []string
 	// JWKSMaxAge is how long verifiers may cache the keys and the metadata.
 	JWKSMaxAge time.Duration
 	// Now is the clock.
@@ -112,7 +117,7 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) {
 	recorder := &audit.Recorder{Log: log, Count: s.Metrics.CountAudit}
 	authenticator := &clientauth.Authenticator{
-		Clients: s.Clients, Limits: s.Limits, PreviousUsed: s.previousUsed, Now: s.Now,
+		Clients: s.Clients, Virtual: s.Virtual, Limits: s.Limits, PreviousUsed: s.previousUsed, Now: s.Now,
 		Assertions: &clientauth.Assertions{
 			Audiences: []string{s.Issuer, s.Issuer + discovery.PathToken, s.Issuer + discovery.PathIntrospection, s.Issuer + discovery.PathRevocation},
 			Keys:      s.KeySource, Spent: s.Sessions, Now: s.Now,
@@ -128,14 +133,15 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 	for _, g := range supported {
 		grantTypes = append(grantTypes, g.Type())
 	}
-	checker := &introspection.Checker{Issuer: s.Issuer, Clients: s.Clients, Keys: s.Keys, Sessions: s.Sessions, Now: s.Now}
-
-	routes[discovery.PathToken] = &grants.Handler{
-		Authenticator: authenticator, Sources: s.Sources, Keys: s.Keys, Grants: supported, Issuer: s.Issuer, Now: s.Now, Audit: recorder,
-		Observe: func(grant, result string, took time.Duration) {
-			s.Metrics.observe(discovery.PathToken, grant, result, took)
-		},
+	checker := &introspection.Checker{
+		Issuer: s.Issuer, Clients: s.Clients, Lasting: s.Lasting, Keys: s.Keys, Sessions: s.Sessions, Now: s.Now,
 	}
+	shared := &parts{
+		server: s, log: log, recorder: recorder, authenticator: authenticator, logins: logins, grants: supported, checker: checker,
+	}
+	dialects := shared.addProfiles(routes)
+
+	routes[discovery.PathToken] = shared.tokenEndpoint(discovery.PathToken, grants.OAuth2{})
 	routes[discovery.PathIntrospection] = &introspection.Handler{
 		Checker: checker, Authenticator: authenticator, Sources: s.Sources, Audit: recorder, Now: s.Now,
 		Observe: s.observer(discovery.PathIntrospection),
@@ -144,7 +150,9 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 		Issuer: s.Issuer, Keys: s.Keys, Sessions: s.Sessions, Authenticator: authenticator, Sources: s.Sources, Audit: recorder, Now: s.Now,
 		Observe: s.observer(discovery.PathRevocation),
 	}
-	verify := &forwardauth.Handler{Checker: checker, Issuer: s.Issuer, Log: log, Now: s.Now, Observe: s.observer(discovery.PathVerify)}
+	verify := &forwardauth.Handler{
+		Checker: checker, Issuer: s.Issuer, Dialects: dialects, Log: log, Now: s.Now, Observe: s.observer(discovery.PathVerify),
+	}
 	routes[discovery.PathVerify] = verify
 	routes[discovery.PathAuthorizationServer] = s.observed(discovery.PathAuthorizationServer,
 		discovery.AuthorizationServer(s.Issuer, grantTypes, s.JWKSMaxAge))

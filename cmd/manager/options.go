@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions/valkey"
@@ -62,6 +63,10 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// AllowLocalJWKSURI lets spec.credentials.jwksURI point to loopback and link-local addresses.
 	AllowLocalJWKSURI bool
+	// DefaultIntegrations stand in for logins that name neither a client nor an Integration, each for its profile.
+	DefaultIntegrations []types.NamespacedName
+	// CORSOrigins are the origins whose pages may ask for tokens of the profile OroCommerce.
+	CORSOrigins []string
 	// Kubeconfig is a path; empty means the environment's.
 	Kubeconfig string
 	// LogLevel is the least level that is logged.
@@ -107,6 +112,7 @@ func ParseOptions(args []string, getenv func(string) string, out io.Writer) (Opt
 			"are limited by source address, so name the ingress controller's network here.")
 	fs.BoolVar(&o.AllowLocalJWKSURI, "allow-local-jwks-uri", false,
 		"Let spec.credentials.jwksURI point to loopback and link-local addresses. Only for trying things out.")
+	parseProfiles := o.profileFlags(fs)
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", "",
 		"The `path` of a kubeconfig. The default is $KUBECONFIG, the pod's service account or ~/.kube/config.")
 	fs.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "The least `level` to log: DEBUG, INFO, WARN or ERROR.")
@@ -123,6 +129,9 @@ func ParseOptions(args []string, getenv func(string) string, out io.Writer) (Opt
 	}
 	var err error
 	if o.TrustedProxies, err = parsePrefixes(trustedProxies); err != nil {
+		return Options{}, err
+	}
+	if err := parseProfiles(); err != nil {
 		return Options{}, err
 	}
 	return o, o.Validate()

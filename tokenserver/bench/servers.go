@@ -163,6 +163,11 @@ func (*lookup) Replace(context.Context, *sessions.Session) error { return errNoL
 // End fails.
 func (*lookup) End(context.Context, sessions.Owner, string) error { return errNoLogins }
 
+// EndUser fails.
+func (*lookup) EndUser(context.Context, sessions.Owner, string, string) (int, error) {
+	return 0, errNoLogins
+}
+
 // Spend fails.
 func (*lookup) Spend(context.Context, sessions.Spent) error { return errNoLogins }
 

@@ -43,18 +43,27 @@ type Caller struct {
 	method oauth2.Method
 	// previous says that it has proven so by a secret that another has taken the place of.
 	previous bool
+	// login is the name that a login went by which named no client.
+	login string
 }
 
 // Client returns the client.
 func (c *Caller) Client() *clients.Client { return c.client }
 
 // Public reports whether the client has proven nothing: anybody may say that they are it.
-func (c *Caller) Public() bool { return c.method == oauth2.MethodNone }
+func (c *Caller) Public() bool {
+	return c.method == oauth2.MethodNone || c.method == oauth2.MethodVirtual
+}
 
-// An Authenticator checks who a client is. All its fields are needed but PreviousUsed.
+// Login returns the name that the login went by if it named no client; empty otherwise, or if it has no name.
+func (c *Caller) Login() string { return c.login }
+
+// An Authenticator checks who a client is. All its fields are needed but PreviousUsed and Virtual.
 type Authenticator struct {
 	// Clients finds the clients.
 	Clients Clients
+	// Virtual finds the clients of logins that name none; without it there are none.
+	Virtual VirtualClients
 	// Limits counts failures.
 	Limits limits.Limiter
 	// Assertions checks client assertions.
@@ -70,20 +79,25 @@ type Authenticator struct {
 // alike from outside in the reply; the package comment says how far they do in the time that it takes. It returns invalid_client, invalid_client with status 429 and
 // Retry-After after too many failures, or temporarily_unavailable when what it takes to decide cannot be reached.
 func (a *Authenticator) Authenticate(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
+	return a.authenticate(ctx, source, nil, c)
+}
+
+// authenticate checks credentials at a place; nil is anywhere.
+func (a *Authenticator) authenticate(ctx context.Context, source netip.Addr, place *Place, c oauth2.Credentials) (*Caller, *oauth2.Error) {
 	switch c.Method {
 	case oauth2.MethodBasic, oauth2.MethodPost:
-		return a.bySecret(ctx, source, c)
+		return a.bySecret(ctx, source, place, c)
 	case oauth2.MethodPrivateKeyJWT:
-		return a.byAssertion(ctx, source, c)
+		return a.byAssertion(ctx, source, place, c)
 	default:
-		return a.public(ctx, source, c)
+		return a.public(ctx, source, place, c)
 	}
 }
 
 // bySecret checks a client ID and a secret (RFC 6749 section 2.3.1). What it does for the right secret is on the hot path.
-func (a *Authenticator) bySecret(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
+func (a *Authenticator) bySecret(ctx context.Context, source netip.Addr, place *Place, c oauth2.Credentials) (*Caller, *oauth2.Error) {
 	client, found := a.Clients.Client(c.ClientID)
-	why := a.whyNot(client, found, clients.MethodClientSecret)
+	why := a.whyNot(client, found, place, clients.MethodClientSecret)
 	// The secret is compared whatever is known by now, so that an unknown or suspended client takes no less time than a wrong secret.
 	previous := false
 	if !found {
@@ -104,13 +118,13 @@ func (a *Authenticator) bySecret(ctx context.Context, source netip.Addr, c oauth
 }
 
 // public takes a client at its word, if it is a public one (RFC 6749 section 2.1).
-func (a *Authenticator) public(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
+func (a *Authenticator) public(ctx context.Context, source netip.Addr, place *Place, c oauth2.Credentials) (*Caller, *oauth2.Error) {
 	refused := oauth2.ErrInvalidClient.WithDescription(describeNoCredentials).WithCause(errNoCredentials)
 	if c.ClientID == "" {
 		return nil, refused
 	}
 	client, found := a.Clients.Client(c.ClientID)
-	if why := a.whyNot(client, found, clients.MethodNone); why != nil {
+	if why := a.whyNot(client, found, place, clients.MethodNone); why != nil {
 		if errors.Is(why, errWrongMethod) {
 			why = errNoCredentials
 		}
@@ -119,11 +133,15 @@ func (a *Authenticator) public(ctx context.Context, source netip.Addr, c oauth2.
 	return &Caller{client: client, method: oauth2.MethodNone}, nil
 }
 
-// whyNot returns why a client gets in by no means, or not by this method.
-func (a *Authenticator) whyNot(client *clients.Client, found bool, method clients.Method) error {
-	switch {
-	case !found:
+// whyNot returns why a client gets in by no means, or not at this place or by this method.
+func (a *Authenticator) whyNot(client *clients.Client, found bool, place *Place, method clients.Method) error {
+	if !found {
 		return errUnknownClient
+	}
+	if err := place.admits(client); err != nil {
+		return err
+	}
+	switch {
 	case !client.Accepts(method):
 		return errWrongMethod
 	case client.Stopped(a.Now()):

@@ -62,7 +62,7 @@ type Assertions struct {
 }
 
 // byAssertion checks a client assertion.
-func (a *Authenticator) byAssertion(ctx context.Context, source netip.Addr, c oauth2.Credentials) (*Caller, *oauth2.Error) {
+func (a *Authenticator) byAssertion(ctx context.Context, source netip.Addr, place *Place, c oauth2.Credentials) (*Caller, *oauth2.Error) {
 	x, refused := decode(c.Assertion.Reveal())
 	if refused != nil {
 		return nil, refused
@@ -71,7 +71,7 @@ func (a *Authenticator) byAssertion(ctx context.Context, source netip.Addr, c oa
 		return nil, refused
 	}
 	client, found := a.Clients.Client(x.claims.Subject)
-	why := a.whyNot(client, found, clients.MethodPrivateKeyJWT)
+	why := a.whyNot(client, found, place, clients.MethodPrivateKeyJWT)
 	var keys []jose.JSONWebKey
 	if why == nil {
 		var err error

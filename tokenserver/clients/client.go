@@ -174,6 +174,25 @@ func (c *Client) Accepts(m Method) bool {
 	return slices.Contains(c.Methods, m)
 }
 
+// LifetimeFor returns how long an access token is good for that speaks for a user, or for the client itself if u is nil.
+func (c *Client) LifetimeFor(u *User) time.Duration {
+	if u != nil {
+		if lifetime, ok := c.UserLifetimes[u.Kind]; ok {
+			return lifetime
+		}
+	}
+	return c.TokenLifetime
+}
+
+// TracksLogins reports whether every login is a session, also one without a refresh token, so that all tokens of a user can be ended at once.
+func (c *Client) TracksLogins() bool { return c.Profile == ProfileMagento }
+
+// PairsTokens reports whether an access token dies with the refresh token that it was issued with.
+func (c *Client) PairsTokens() bool { return c.Profile == ProfileOroCommerce }
+
+// LocksOut reports whether a user is locked out for long after a few failures, rather than slowed down.
+func (c *Client) LocksOut() bool { return c.Profile == ProfileMagento }
+
 // Stopped reports whether the client gets nothing at the given time: it is suspended, or all that it might get is revoked.
 func (c *Client) Stopped(now time.Time) bool {
 	return c.Suspended || now.Before(c.RevokedBefore)

@@ -4,12 +4,50 @@
 package clients
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"slices"
+	"strings"
 
 	"github.com/integration-operator/integration-operator/internal/passwords"
 )
 
-// AuthenticateUser returns the user of that name if the password is the user's.
+// The form of visitors' names: the prefix, and as many random bytes in lower-case hex.
+const (
+	visitorPrefix = "visitor:"
+	visitorBytes  = 10
+)
+
+// NewVisitor returns the name of a new visitor, which is like no other.
+func NewVisitor() string {
+	random := make([]byte, visitorBytes)
+	_, _ = rand.Read(random) // It never returns an error.
+	return visitorPrefix + hex.EncodeToString(random)
+}
+
+// isVisitor reports whether a name is one of NewVisitor's.
+func isVisitor(name string) bool {
+	digits, prefixed := strings.CutPrefix(name, visitorPrefix)
+	if !prefixed || len(digits) != hex.EncodedLen(visitorBytes) {
+		return false
+	}
+	return strings.Trim(digits, "0123456789abcdef") == ""
+}
+
+// User returns the user that a session of that name belongs to: one of Users or, where visitors may log in, a visitor. A visitor has a
+// password that nobody knows, as AuthenticateUser accepts none of theirs, and a name that a configured user has is never a visitor's.
+func (c *Client) User(name string) (*User, bool) {
+	if user, ok := c.Users[name]; ok {
+		return user, true
+	}
+	if !c.Guests || !isVisitor(name) {
+		return nil, false
+	}
+	// The zero Password is always the same one, so a visitor's sessions count for as long as visitors may log in.
+	return &User{Name: name, Kind: KindVisitor, Password: &passwords.Password{}}, true
+}
+
+// AuthenticateUser returns the user of that name if the password is the user's. A visitor has none.
 //
 // What it computes tells nothing of the name: for each way in which the client's users keep their passwords, plain or hashed at some
 // cost, one is computed, the user's own among them if there is such a user. So every name costs at least what the slowest user costs.

@@ -6,6 +6,7 @@ package clients
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -137,6 +138,84 @@ func BenchmarkAuthenticateUser(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func TestUser(t *testing.T) {
+	const visitor, taken = "visitor:0123456789abcdef0123", "visitor:ffffffffffffffffffff"
+	c := withUsers(map[string]*passwords.Password{"anna": plain(t, "anna's"), taken: plain(t, "somebody's")})
+	for _, u := range c.Users {
+		u.Kind = KindCustomer
+	}
+	tests := []struct {
+		name, user string
+		noGuests   bool
+		// wantKind is empty for no such user.
+		wantKind string
+	}{
+		{name: "a configured user", user: "anna", wantKind: KindCustomer},
+		{name: "a configured user where visitors may not log in", user: "anna", noGuests: true, wantKind: KindCustomer},
+		{name: "a visitor", user: visitor, wantKind: KindVisitor},
+		{name: "a new visitor", user: NewVisitor(), wantKind: KindVisitor},
+		{name: "a visitor where visitors may not log in", user: visitor, noGuests: true},
+		{name: "a configured user who is called like a visitor", user: taken, wantKind: KindCustomer},
+		{name: "a configured user who is called like a visitor, where those may not log in", user: taken, noGuests: true, wantKind: KindCustomer},
+		{name: "an unknown user", user: "eve"},
+		{name: "no name"},
+		{name: "a visitor without a number", user: "visitor:"},
+		{name: "a visitor whose number is too short", user: visitor[:len(visitor)-1]},
+		{name: "a visitor whose number is too long", user: visitor + "4"},
+		{name: "a visitor in upper case", user: "visitor:0123456789ABCDEF0123"},
+		{name: "a visitor whose number is none", user: "visitor:0123456789abcdef012g"},
+		{name: "a visitor whose number has a gap", user: "visitor:0123456789 bcdef0123"},
+		{name: "a visitor in other letters", user: "Visitor:0123456789abcdef0123"},
+		{name: "a visitor with a space", user: " " + visitor},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c.Guests = !tt.noGuests
+			got, ok := c.User(tt.user)
+			if ok != (tt.wantKind != "") || (got != nil) != ok {
+				t.Fatalf("got %v, %t; want one of kind %q", got, ok, tt.wantKind)
+			}
+			if ok && (got.Name != tt.user || got.Kind != tt.wantKind || got.NeedsSecondFactor()) {
+				t.Errorf("got %q of kind %q, want %q of kind %q without second factors", got.Name, got.Kind, tt.user, tt.wantKind)
+			}
+		})
+	}
+}
+
+func TestAVisitorHasNoPassword(t *testing.T) {
+	c := withUsers(map[string]*passwords.Password{"anna": plain(t, "anna's")})
+	c.Guests = true
+	name := NewVisitor()
+	first, _ := c.User(name)
+	again, _ := (&Client{Guests: true}).User(name)
+	if first.Password.Digest() != again.Password.Digest() {
+		t.Error("the password of a visitor changes, which would end its sessions")
+	}
+	digest := first.Password.Digest()
+	for _, password := range []string{"", name, "anna's", string(digest[:]), "[redacted]"} {
+		if first.Password.Verify(password) {
+			t.Errorf("%q is the password of a visitor", password)
+		}
+		if user, ok := c.AuthenticateUser(name, password); ok {
+			t.Errorf("%v logs in by the password %q", user, password)
+		}
+	}
+	if c.SlowUsers() || len(c.Users) != 1 {
+		t.Error("visitors are among the client's own users")
+	}
+}
+
+func TestNewVisitor(t *testing.T) {
+	form, seen := regexp.MustCompile(`^visitor:[0-9a-f]{20}$`), map[string]bool{}
+	for range 1000 {
+		name := NewVisitor()
+		if !form.MatchString(name) || seen[name] {
+			t.Fatalf("got %q, want 20 hex digits that are like no others", name)
+		}
+		seen[name] = true
 	}
 }
 

@@ -16,6 +16,9 @@
 // headers and each of the query's lists is a requirement of its own. One more can only let less through, so a client that
 // gets such a header past its proxy restricts nobody but itself.
 //
+// The query may also name the profile of the API's system, whose tokens alone pass then, and which has a Dialect of its own: profile says it, and so do
+// application (OroCommerce) and resource (Magento), which the token must be for. Headers cannot say any of these.
+//
 // Without any audience a token must be meant for the issuer, so that a token for one API never opens another by default.
 //
 // # Replies

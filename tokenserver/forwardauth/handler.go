@@ -4,6 +4,7 @@
 package forwardauth
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -39,17 +40,16 @@ const (
 	resultNoToken = "no_token"
 )
 
-var (
-	errNoToken   = errors.New("there is no bearer token")
-	errMalformed = errors.New("the Authorization header is malformed or there twice")
-)
+var errNoToken = errors.New("there is no bearer token")
 
-// A Handler is the endpoint that proxies ask. All its fields are needed but Log and Observe.
+// A Handler is the endpoint that proxies ask. All its fields are needed but Dialects, Log and Observe.
 type Handler struct {
 	// Checker decides whether tokens count.
 	Checker *introspection.Checker
 	// Issuer is the issuer URL: the audience that tokens must be meant for if the proxy names none.
 	Issuer string
+	// Dialects are those of the profiles beside plain OAuth 2.
+	Dialects []Dialect
 	// Log is told at level DEBUG why requests are refused, and at WARN of what the server is to blame for. There are as
 	// many requests as the APIs have, so there is no audit line for each.
 	Log *slog.Logger
@@ -58,18 +58,6 @@ type Handler struct {
 	// Observe is told the result and the duration of each request. All that it is told comes from the code, never from a
 	// request.
 	Observe func(result string, took time.Duration)
-}
-
-// A refusal is a reply to a request that must not pass.
-type refusal struct {
-	status int
-	// code is empty if there was no token at all (RFC 6750 section 3.1).
-	code        string
-	description string
-	// scope is what would be enough.
-	scope string
-	// cause is for the log.
-	cause error
 }
 
 // ServeHTTP answers whether a request may pass. The method does not matter: it is the original request's, or the proxy's
@@ -89,21 +77,23 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) string {
 	if problem != nil {
 		return h.fail(w, r, problem)
 	}
-	presented, refused := bearer(r.Header)
-	if refused != nil {
-		return h.refuse(w, r, refused)
+	dialect, ok := h.dialect(required.profile)
+	if !ok {
+		return h.fail(w, r, invalid("this server does not serve the profile"))
 	}
-	token, err := h.Checker.Check(r.Context(), presented)
+	token, err := h.authenticate(dialect, r)
 	switch {
+	case errors.Is(err, ErrMalformed):
+		return h.refuse(w, r, dialect, malformed())
 	case errors.Is(err, tokens.ErrExpiredToken):
-		return h.refuse(w, r, inactive("the token has expired", err))
+		return h.refuse(w, r, dialect, inactive("the token has expired", err))
 	case errors.Is(err, introspection.ErrInactive):
-		return h.refuse(w, r, inactive("the token is invalid or was revoked", err))
+		return h.refuse(w, r, dialect, inactive("the token is invalid or was revoked", err))
 	case err != nil:
 		return h.fail(w, r, oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(sessions.RetryAfter))
 	}
-	if refused := required.judge(token.Claims); refused != nil {
-		return h.refuse(w, r, refused)
+	if refused := h.judge(dialect, required, token); refused != nil {
+		return h.refuse(w, r, dialect, refused)
 	}
 	identify(w.Header(), token)
 	if asked {
@@ -142,63 +132,52 @@ func (h *Handler) required(r *http.Request, asked bool) (*requirements, *oauth2.
 	return q, nil
 }
 
-// bearer returns the token of the Authorization header (RFC 6750 section 2.1), and of nowhere else.
-func bearer(h http.Header) (string, *refusal) {
-	values := h["Authorization"]
-	if len(values) > 1 {
-		return "", malformed()
-	}
-	if len(values) == 0 {
-		return "", &refusal{status: http.StatusUnauthorized, cause: errNoToken}
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", &refusal{status: http.StatusUnauthorized, cause: errNoToken}
-	}
-	if token = strings.Trim(token, " "); token == "" || strings.ContainsAny(token, " \t,") {
-		return "", malformed()
-	}
-	return token, nil
-}
-
 // malformed is what a request gets whose credentials cannot be read. RFC 6750 section 3.1 has 400 for it, of which nginx
 // makes a 500.
-func malformed() *refusal {
-	return &refusal{
-		status: http.StatusUnauthorized, code: codeInvalidRequest, cause: errMalformed,
-		description: "send one Authorization header: Bearer, a space and the token",
+func malformed() *Refusal {
+	return &Refusal{
+		Status: http.StatusUnauthorized, Code: codeInvalidRequest, Cause: ErrMalformed,
+		Description: "send one Authorization header: Bearer, a space and the token",
 	}
 }
 
 // inactive is what a token gets that does not count.
-func inactive(description string, cause error) *refusal {
-	return &refusal{status: http.StatusUnauthorized, code: codeInvalidToken, description: description, cause: cause}
+func inactive(description string, cause error) *Refusal {
+	return &Refusal{Status: http.StatusUnauthorized, Code: codeInvalidToken, Description: description, Cause: cause}
 }
 
-// refuse writes a refusal with its challenge (RFC 6750 section 3). What it writes comes from the code and from the
-// proxy's requirements, neither of which holds a quote.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refused *refusal) string {
-	challenge, result, body := realm, resultNoToken, []byte("{}")
-	if refused.code != "" {
-		result = refused.code
-		challenge += `, error="` + refused.code + `", error_description="` + refused.description + `"`
+// refuse writes a refusal in a dialect, and returns what the request ended as.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, d *Dialect, refused *Refusal) string {
+	result, cause := cmp.Or(refused.Code, resultNoToken), refused.Description
+	if refused.Cause != nil {
+		cause = refused.Cause.Error()
+	}
+	h.log(r, slog.LevelDebug, result, cause)
+	if d.WriteRefusal != nil {
+		d.WriteRefusal(w, r, refused)
+	} else {
+		writeRefusal(w, refused)
+	}
+	return result
+}
+
+// writeRefusal writes a refusal with its challenge (RFC 6750 section 3). What it writes comes from the code and from the proxy's requirements,
+// neither of which holds a quote.
+func writeRefusal(w http.ResponseWriter, refused *Refusal) {
+	challenge, body := realm, []byte("{}")
+	if refused.Code != "" {
+		challenge += `, error="` + refused.Code + `", error_description="` + refused.Description + `"`
 		// Marshalling two strings cannot fail.
 		body, _ = json.Marshal(struct {
 			Error       string `json:"error"`
 			Description string `json:"error_description"`
-		}{refused.code, refused.description})
+		}{refused.Code, refused.Description})
 	}
-	if refused.scope != "" {
-		challenge += `, scope="` + refused.scope + `"`
+	if refused.Scope != "" {
+		challenge += `, scope="` + refused.Scope + `"`
 	}
-	cause := refused.description
-	if refused.cause != nil {
-		cause = refused.cause.Error()
-	}
-	h.log(r, slog.LevelDebug, result, cause)
 	w.Header().Set("WWW-Authenticate", challenge)
-	oauth2.WriteJSON(w, refused.status, body)
-	return result
+	oauth2.WriteJSON(w, refused.Status, body)
 }
 
 // fail writes an error that is not the client's.
@@ -223,14 +202,19 @@ func (h *Handler) log(r *http.Request, level slog.Level, result, cause string) {
 	}
 }
 
-// identify writes who a token speaks for. Every header is always there, be it empty: some proxies hand on a client's
+// identify writes who a token speaks for; nobody if it is nil. Every header is always there, be it empty: some proxies hand on a client's
 // header of that name if there is none to put in its place.
 func identify(h http.Header, token *introspection.Token) {
+	var client, subject, scope, integration string
+	if token != nil {
+		client, subject, scope = escape(token.Claims.ClientID), escape(token.Claims.Subject), token.Claims.Scope
+		integration = token.Client.Namespace + "/" + token.Client.Name
+	}
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Auth-Client-Id", escape(token.Claims.ClientID))
-	h.Set("X-Auth-Subject", escape(token.Claims.Subject))
-	h.Set("X-Auth-Scope", token.Claims.Scope)
-	h.Set("X-Auth-Integration", token.Client.Namespace+"/"+token.Client.Name)
+	h.Set("X-Auth-Client-Id", client)
+	h.Set("X-Auth-Subject", subject)
+	h.Set("X-Auth-Scope", scope)
+	h.Set("X-Auth-Integration", integration)
 }
 
 // escape percent-encodes what a header cannot hold, and the percent sign: a user's name may have any letters. What is

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
@@ -23,7 +24,10 @@ const (
 // kindClient is the kind of a token that speaks for no user; the others are those of users.
 const kindClient = "Client"
 
-var kinds = []string{kindClient, "Admin", "Customer"}
+var kinds = []string{kindClient, clients.KindAdmin, clients.KindCustomer, clients.KindVisitor}
+
+// applicationNames are the applications of clients.ProfileOroCommerce.
+var applicationNames = []string{"BackOffice", "Storefront"}
 
 const (
 	// maxRequirement bounds the query and each header.
@@ -35,9 +39,29 @@ const (
 // requirements are what a token must have. Every list of audiences and of kinds stands for itself: the token must match
 // one entry of each.
 type requirements struct {
+	// profile is whose tokens pass, and chosen says that something has chosen it.
+	profile   clients.Profile
+	chosen    bool
 	scopes    []string
 	audiences [][]string
 	kinds     [][]string
+	// applications are those of clients.ProfileOroCommerce, and resources those of clients.ProfileMagento.
+	applications [][]string
+	resources    []string
+}
+
+// choose notes the profile that something is about. Two cannot be meant.
+func (q *requirements) choose(profile clients.Profile) *oauth2.Error {
+	if q.chosen && q.profile != profile {
+		return invalid("the query asks for two profiles: application goes with OroCommerce, and resource with Magento")
+	}
+	q.profile, q.chosen = profile, true
+	return nil
+}
+
+// onlyResources reports whether resources are all that is required, beside the audience, so that a guest may pass.
+func (q *requirements) onlyResources() bool {
+	return len(q.resources) > 0 && len(q.scopes)+len(q.kinds)+len(q.applications) == 0
 }
 
 // invalid returns the error for a proxy that asks something that makes no sense.
@@ -65,8 +89,10 @@ func (q *requirements) fromQuery(rawQuery, issuer string) *oauth2.Error {
 			problem = q.addAudiences(list)
 		case "kind":
 			problem = q.addKinds(list)
+		case "profile", "application", "resource":
+			problem = q.addOfProfile(name, list)
 		default:
-			problem = invalid("the query has an unknown parameter: use scope, audience and kind")
+			problem = invalid("the query has an unknown parameter: use scope, audience, kind, profile, application and resource")
 		}
 		if problem != nil {
 			return problem
@@ -147,6 +173,39 @@ func (q *requirements) addKinds(list []string) *oauth2.Error {
 	return nil
 }
 
+// addOfProfile adds what only some profiles have. None of it can be said by headers: a client that got one past its proxy would choose the profile, and
+// with it whether a token is needed.
+func (q *requirements) addOfProfile(name string, list []string) *oauth2.Error {
+	switch name {
+	case "application":
+		applications := make([]string, 0, len(list))
+		for _, value := range list {
+			at := slices.IndexFunc(applicationNames, func(known string) bool { return strings.EqualFold(known, value) })
+			if at < 0 {
+				return invalid("there is no such application: use " + strings.Join(applicationNames, ", "))
+			}
+			applications = append(applications, applicationNames[at])
+		}
+		q.applications = append(q.applications, applications)
+		return q.choose(clients.ProfileOroCommerce)
+	case "resource":
+		if len(list) > oauth2.MaxScopes || !slices.ContainsFunc(list, isScope) || slices.ContainsFunc(list, func(s string) bool { return !isScope(s) }) {
+			return invalid("write each resource requirement as one resource, such as Magento_Catalog::products")
+		}
+		q.resources = append(q.resources, list...)
+		return q.choose(clients.ProfileMagento)
+	default:
+		if len(list) != 1 {
+			return invalid("name one profile")
+		}
+		profile, err := profileOf(list[0])
+		if err != nil {
+			return err
+		}
+		return q.choose(profile)
+	}
+}
+
 // isScope reports whether s is a scope-token (RFC 6749 section 3.3). None has what would end a quoted string.
 func isScope(s string) bool {
 	for i := range len(s) {
@@ -158,11 +217,16 @@ func isScope(s string) bool {
 }
 
 // judge returns nil if a token has what is required.
-func (q *requirements) judge(claims *tokens.Claims) *refusal {
+func (q *requirements) judge(claims *tokens.Claims) *Refusal {
 	for _, list := range q.audiences {
 		if !intersect(list, claims.Audience) {
 			// RFC 9068 section 4: a token that is not meant for the API is no token there, whatever it may elsewhere.
-			return &refusal{status: http.StatusUnauthorized, code: codeInvalidToken, description: "the token is not meant for this API"}
+			return inactive("the token is not meant for this API", nil)
+		}
+	}
+	for _, list := range q.applications {
+		if !slices.Contains(list, claims.Integration.Application) {
+			return inactive("the token is for another application", nil)
 		}
 	}
 	kind := kindClient
@@ -173,18 +237,18 @@ func (q *requirements) judge(claims *tokens.Claims) *refusal {
 		if !slices.Contains(list, kind) {
 			// RFC 6750 section 3.1 has this code for a token whose privileges are not enough, and what a kind may do is a
 			// privilege.
-			return &refusal{
-				status: http.StatusForbidden, code: codeInsufficientScope,
-				description: "the API is for tokens of another kind: " + strings.Join(list, ", "),
+			return &Refusal{
+				Status: http.StatusForbidden, Code: codeInsufficientScope,
+				Description: "the API is for tokens of another kind: " + strings.Join(list, ", "),
 			}
 		}
 	}
 	granted := strings.Split(claims.Scope, " ")
 	for _, scope := range q.scopes {
 		if !slices.Contains(granted, scope) {
-			return &refusal{
-				status: http.StatusForbidden, code: codeInsufficientScope, scope: strings.Join(q.scopes, " "),
-				description: "the token lacks a scope that the API requires",
+			return &Refusal{
+				Status: http.StatusForbidden, Code: codeInsufficientScope, Scope: strings.Join(q.scopes, " "),
+				Description: "the token lacks a scope that the API requires",
 			}
 		}
 	}

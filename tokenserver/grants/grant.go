@@ -32,6 +32,12 @@ type Grant interface {
 	Begin(ctx context.Context, r *Authenticated) (Offer, error)
 }
 
+// A guardedGrant is one whose Begin looks at what somebody might guess.
+type guardedGrant interface {
+	// Blocked returns the error for a request that is refused unseen after too many failures, or nil. Its errors are those of Begin.
+	Blocked(ctx context.Context, r *Authenticated) error
+}
+
 // An Offer is what one request may get by its grant.
 type Offer interface {
 	// User returns the name of the user whom the tokens will speak for; empty for the client itself.

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -155,7 +157,7 @@ func TestAsError(t *testing.T) {
 	}
 }
 
-func TestRender(t *testing.T) {
+func TestWriteReply(t *testing.T) {
 	access := tokens.AccessToken{Token: "aa.bb.cc", Lifetime: 90 * time.Second}
 	for _, tt := range []struct {
 		name, refresh, scope, want string
@@ -167,8 +169,10 @@ func TestRender(t *testing.T) {
 			`{"access_token":"aa.bb.cc","token_type":"Bearer","expires_in":90,"refresh_token":"rr","scope":"a"}`,
 		},
 	} {
-		if got, err := render(Issued{Access: access, RefreshToken: tt.refresh}, tt.scope); err != nil || string(got) != tt.want {
-			t.Errorf("%s: got %s (%v), want %s", tt.name, got, err, tt.want)
+		w := httptest.NewRecorder()
+		OAuth2{}.WriteReply(w, nil, &Reply{Issued: Issued{Access: access, RefreshToken: tt.refresh}, Scope: strings.Fields(tt.scope)})
+		if got := w.Body.String(); w.Code != http.StatusOK || got != tt.want {
+			t.Errorf("%s: got %d %s, want %s", tt.name, w.Code, got, tt.want)
 		}
 	}
 }

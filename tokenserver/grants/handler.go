@@ -5,7 +5,6 @@ package grants
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -39,8 +38,11 @@ const (
 	unknownGrant = "unknown"
 )
 
-// A Handler is the token endpoint (RFC 6749 section 3.2). All its fields are needed but Observe.
+// A Handler is a token endpoint (RFC 6749 section 3.2) of one profile. All its fields are needed but Observe. Below a URL that
+// names an Integration by the wildcards namespace and name of the pattern that it is mounted with, it serves that one only.
 type Handler struct {
+	// Dialect is how the clients of the profile speak.
+	Dialect Dialect
 	// Authenticator checks who the client is.
 	Authenticator *clientauth.Authenticator
 	// Sources tells where a request comes from.
@@ -68,8 +70,7 @@ type exchange struct {
 	caller  *clientauth.Caller
 	// concerns is whom the request is about, once that is known.
 	concerns concerns
-	issued   Issued
-	reply    []byte
+	reply    Reply
 }
 
 // grantType returns the grant_type if there is such a grant.
@@ -91,9 +92,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.record(r.Context(), &x, err)
 	if err != nil {
-		oauth2.WriteError(w, err)
+		refusal := &Refusal{Err: err}
+		if x.request != nil {
+			refusal.GrantType = x.request.GrantType
+		}
+		h.Dialect.WriteError(w, r, refusal)
 	} else {
-		oauth2.WriteJSON(w, http.StatusOK, x.reply)
+		h.Dialect.WriteReply(w, r, &x.reply)
 	}
 	if h.Observe != nil {
 		h.Observe(x.grantType(), result, h.Now().Sub(start))
@@ -103,7 +108,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchange runs the pipeline, and notes in x how far the request came. Tokens count as issued when the request came: it is judged by
 // what was true then, and a revocation that came while it waited for its turn must end them too.
 func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, start time.Time, x *exchange) *oauth2.Error {
-	request, err := oauth2.ParseRequest(w, r)
+	request, err := h.Dialect.Parse(w, r)
 	if err != nil {
 		return err
 	}
@@ -112,7 +117,8 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, start time.Ti
 		return oauth2.ErrUnsupportedGrantType.WithCause(errGrantUnsupported).
 			WithDescription("the grant_type is not supported: use one of " + h.grantTypes())
 	}
-	caller, err := h.Authenticator.Authenticate(r.Context(), x.source, request.Credentials)
+	place := clientauth.Place{Profile: h.Dialect.Profile(), Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
+	caller, err := h.Authenticator.AuthenticateAt(r.Context(), x.source, place, request.Credentials)
 	if err != nil {
 		return err
 	}
@@ -121,6 +127,9 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, start time.Ti
 		return oauth2.ErrUnauthorizedClient.WithCause(errGrantNotGranted)
 	}
 	authenticated := &Authenticated{request: request, caller: caller, source: x.source, concerns: &x.concerns}
+	if err := h.before(r.Context(), x.grant, authenticated); err != nil {
+		return err
+	}
 	offer, failure := x.grant.Begin(r.Context(), authenticated)
 	if failure != nil {
 		return asError(failure)
@@ -130,11 +139,28 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, start time.Ti
 	if err != nil {
 		return err
 	}
-	issuer := tokens.Issuer{URL: h.Issuer, Keys: h.Keys.Keys(), Sealing: h.Keys.SealingKeys(), Now: func() time.Time { return start }}
-	if x.issued, failure = offer.Issue(r.Context(), &issuer, authorized); failure != nil {
+	issuer := tokens.Issuer{
+		URL: h.Issuer, Keys: h.Keys.Keys(), Sealing: h.Keys.SealingKeys(), Shape: h.Dialect.Claims, Now: func() time.Time { return start },
+	}
+	issued, failure := offer.Issue(r.Context(), &issuer, authorized)
+	if failure != nil {
 		return asError(failure)
 	}
-	x.reply, err = render(x.issued, strings.Join(authorized.scope, " "))
+	x.reply = Reply{Issued: issued, Scope: authorized.scope, Client: caller.Client()}
+	return nil
+}
+
+// before refuses what can be refused before the grant looks at anything that somebody might guess: a user who is blocked, and then audiences and
+// scopes that the client has for nobody. So a wrong scope tells nothing of a password, and no password is hashed for it.
+func (h *Handler) before(ctx context.Context, g Grant, r *Authenticated) *oauth2.Error {
+	guarded, ok := g.(guardedGrant)
+	if !ok {
+		return nil
+	}
+	if err := guarded.Blocked(ctx, r); err != nil {
+		return asError(err)
+	}
+	_, err := authorize(r.Client().Policy(), r)
 	return err
 }
 
@@ -174,7 +200,7 @@ func authorize(policy clients.Policy, r *Authenticated) (*Authorized, *oauth2.Er
 	}
 	scopes, refused, ok := policy.ChooseScopes(chosen, requested)
 	if !ok {
-		return nil, oauth2.ErrInvalidScope.WithCause(errScopeNotGranted).
+		return nil, oauth2.ErrInvalidScope.WithCause(errScopeNotGranted).WithScope(refused).
 			WithDescription("the scope " + refused + " is not granted for each of the audiences")
 	}
 	audience := make([]string, len(chosen))
@@ -232,26 +258,11 @@ func asError(err error) *oauth2.Error {
 	}
 }
 
-// render returns the body of a success (RFC 6749 section 5.1).
-func render(issued Issued, scope string) ([]byte, *oauth2.Error) {
-	body, err := json.Marshal(struct { //nolint:gosec // the tokens are the reply
-		AccessToken  string `json:"access_token"`
-		TokenType    string `json:"token_type"`
-		ExpiresIn    int64  `json:"expires_in"`
-		RefreshToken string `json:"refresh_token,omitempty"`
-		Scope        string `json:"scope,omitempty"`
-	}{issued.Access.Token, "Bearer", int64(issued.Access.Lifetime / time.Second), issued.RefreshToken, scope})
-	if err != nil {
-		return nil, oauth2.ErrServerError.WithCause(err)
-	}
-	return body, nil
-}
-
 // record writes the audit line of a request. Names are logged only of clients and users that exist.
 func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) {
 	e := audit.Event{
 		Action: audit.Issue, Result: audit.ResultOK, Status: http.StatusOK, Grant: x.grantType(), User: x.concerns.user,
-		TokenID: x.issued.Access.ID, SessionID: x.issued.SessionID, Source: x.source.String(),
+		TokenID: x.reply.Access.ID, SessionID: x.reply.SessionID, Source: x.source.String(),
 	}
 	if e.Grant == grantRefreshToken {
 		e.Action = audit.Refresh

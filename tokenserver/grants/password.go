@@ -26,6 +26,7 @@ var (
 	errNoPassword      = errors.New("the request lacks username or password")
 	errUnknownUser     = errors.New("the user is unknown")
 	errWrongPassword   = errors.New("the password is wrong")
+	errOtherKind       = errors.New("the user is of another kind than may log in here")
 	errTooManyAttempts = errors.New("too many failed attempts")
 )
 
@@ -38,28 +39,39 @@ type Password struct {
 	Limits limits.Limiter
 	// Turns are those in which passwords are checked.
 	Turns *Turns
+	// Factors checks second factors; without it nobody who needs one can log in.
+	Factors SecondFactors
 }
 
 // Type returns the grant_type value.
 func (Password) Type() string { return grantPassword }
 
-// Begin checks the user's name and password, and offers what the client was granted as far as it is the user's. An unknown user and a
-// wrong password look alike.
-func (g Password) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
-	name, password := r.request.Username, r.request.Password.Reveal()
-	if name == "" || password == "" {
-		return nil, oauth2.ErrInvalidRequest.WithCause(errNoPassword).WithDescription("send username and password in the body")
+// Blocked returns the error for a user or an address with too many failures, or nil.
+func (g Password) Blocked(ctx context.Context, r *Authenticated) error {
+	if wait := g.Limits.Blocked(ctx, append(g.addresses(r), userKey(r))...); wait > 0 {
+		return tooManyAttempts(wait)
 	}
-	client, why := r.Client(), errUnknownUser
-	user := limits.UnknownUserKey(client.ID, name)
+	return nil
+}
+
+// Begin checks the user's name and password, and the second factor of a user who has one, and offers what the client was granted as far as it is
+// the user's. An unknown user, one of another kind than may log in here and a wrong password look alike.
+func (g Password) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
+	if err := complete(r.request); err != nil {
+		return nil, err
+	}
+	client, name := r.Client(), r.request.Username
+	if r.visits() {
+		visitor, _ := client.User(clients.NewVisitor()) // Guests may visit, as visits has seen.
+		return &loginOffer{logins: g.Logins, client: client, user: visitor, login: r.caller.Login()}, nil
+	}
+	why := errUnknownUser
 	if _, exists := client.Users[name]; exists {
-		user, why = limits.UserKey(client.ID, name), errWrongPassword
+		why = errWrongPassword
 		r.Concerns(name, "")
 	}
+	user := userKey(r)
 	keys := append(g.addresses(r), user)
-	if wait := g.Limits.Blocked(ctx, keys...); wait > 0 {
-		return nil, tooManyAttempts(wait)
-	}
 	release, err := g.Turns.take(ctx, user.ID, client.Namespace, client.SlowUsers())
 	if err != nil {
 		return nil, err
@@ -69,16 +81,79 @@ func (g Password) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
 	if wait := g.Limits.Blocked(ctx, keys...); wait > 0 {
 		return nil, tooManyAttempts(wait)
 	}
-	found, ok := client.AuthenticateUser(name, password)
+	found, ok := client.AuthenticateUser(name, r.request.Password.Reveal())
+	if ok && !r.admits(found) {
+		ok, why = false, errOtherKind
+	}
 	if !ok {
-		if wait := g.Limits.Failed(ctx, keys...); wait > 0 {
-			return nil, tooManyAttempts(wait).WithCause(why)
+		return nil, g.failed(ctx, keys, why)
+	}
+	if err := g.checkFactor(ctx, r, found); err != nil {
+		if errors.Is(err, ErrWrongFactor) {
+			return nil, g.failed(ctx, keys, err)
 		}
-		return nil, oauth2.ErrInvalidGrant.WithCause(why).WithDescription("the username or the password is wrong")
+		return nil, err
 	}
 	// An address keeps its failures: otherwise one known password would buy any number of guesses at others.
 	g.Limits.Succeeded(ctx, user)
-	return &loginOffer{logins: g.Logins, client: client, user: found}, nil
+	return &loginOffer{logins: g.Logins, client: client, user: found, login: r.caller.Login()}, nil
+}
+
+// failed counts a failure, and returns what to answer.
+func (g Password) failed(ctx context.Context, keys []limits.Key, why error) error {
+	if wait := g.Limits.Failed(ctx, keys...); wait > 0 {
+		return tooManyAttempts(wait).WithCause(why)
+	}
+	return oauth2.ErrInvalidGrant.WithCause(why).WithDescription("the username or the password is wrong")
+}
+
+// complete returns the error for a login that lacks a name or a password, or nil.
+func complete(r *oauth2.Request) error {
+	incomplete := oauth2.ErrInvalidRequest.WithCause(errNoPassword).WithDescription("send username and password in the body")
+	switch {
+	case r.Username == "":
+		return incomplete.WithParameter("username")
+	case r.Password == "":
+		return incomplete.WithParameter("password")
+	default:
+		return nil
+	}
+}
+
+// guest is the name and the password of everybody who has none.
+const guest = "guest"
+
+// visits reports whether a request is that of a visitor, whom the client lets in.
+func (a *Authenticated) visits() bool {
+	client := a.Client()
+	_, taken := client.Users[guest]
+	return client.Guests && !taken && a.request.Username == guest && a.request.Password == guest
+}
+
+// admits reports whether a user is of a kind that may log in by the request.
+func (a *Authenticated) admits(u *clients.User) bool {
+	for _, kind := range []string{a.request.UserKind, a.Client().UserKind} {
+		if kind != "" && kind != u.Kind {
+			return false
+		}
+	}
+	return true
+}
+
+// userKey returns the key that a login's failures count against. Names that do not exist share a few keys.
+func userKey(r *Authenticated) limits.Key {
+	client, name := r.Client(), r.request.Username
+	user, exists := client.Users[name]
+	switch {
+	case client.LocksOut() && exists && r.admits(user):
+		return limits.LockoutKey(client.ID, user.Kind, name)
+	case client.LocksOut():
+		return limits.UnknownLockoutKey(client.ID, r.request.UserKind, name)
+	case exists:
+		return limits.UserKey(client.ID, name)
+	default:
+		return limits.UnknownUserKey(client.ID, name)
+	}
 }
 
 // addresses returns the key of the address that a login comes from, if that tells anything: all users of a client that has proven who it
@@ -101,6 +176,8 @@ type loginOffer struct {
 	logins *sessions.Logins
 	client *clients.Client
 	user   *clients.User
+	// login is the name that the login went by if it named no client.
+	login string
 }
 
 // User returns the user's name.
@@ -109,13 +186,15 @@ func (o *loginOffer) User() string { return o.user.Name }
 // Policy returns what the client was granted as far as it is the user's.
 func (o *loginOffer) Policy() clients.Policy { return o.client.PolicyFor(o.user) }
 
-// Issue issues an access token, and begins a session with a refresh token if the client may use one.
+// Issue issues an access token, and begins a session with a refresh token if the client may use one. Where tokens of users can be revoked
+// all at once, there is a session without one.
 func (o *loginOffer) Issue(ctx context.Context, issuer *tokens.Issuer, r *Authorized) (Issued, error) {
 	terms := tokens.Terms{
 		Client: o.client, Subject: tokens.SubjectOf(o.client, o.user), Audience: r.Audience(), Scope: strings.Join(r.Scope(), " "),
-		User: o.user,
+		User: o.user, Login: o.login,
 	}
-	if !o.client.MayUse(grantRefreshToken) {
+	refreshes := o.client.MayUse(grantRefreshToken)
+	if !refreshes && !o.client.TracksLogins() {
 		token, err := issuer.AccessToken(terms)
 		return Issued{Access: token}, err
 	}
@@ -124,7 +203,11 @@ func (o *loginOffer) Issue(ctx context.Context, issuer *tokens.Issuer, r *Author
 		Owner: sessions.OwnerOf(o.client), ID: terms.SessionID, ClientID: o.client.ID, Username: o.user.Name, UserKind: o.user.Kind,
 		Audiences: r.Audience(), Scopes: r.Scope(), IssuedAt: issuer.Now().Truncate(time.Second),
 	}
-	issued, err := issuePair(issuer, terms, session)
+	issue := issuePair
+	if !refreshes {
+		issue = issueAlone
+	}
+	issued, err := issue(issuer, terms, session)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -133,11 +216,14 @@ func (o *loginOffer) Issue(ctx context.Context, issuer *tokens.Issuer, r *Author
 
 // issuePair issues an access token and a refresh token for a session, and notes in the session which refresh token is current.
 func issuePair(issuer *tokens.Issuer, terms tokens.Terms, session *sessions.Session) (Issued, error) {
-	access, err := issuer.AccessToken(terms)
+	refresh, err := issuer.RefreshToken(terms.Client, session.ID)
 	if err != nil {
 		return Issued{}, err
 	}
-	refresh, err := issuer.RefreshToken(terms.Client, session.ID)
+	if terms.Client.PairsTokens() {
+		terms.Pair = tokens.PairOf(refresh.Hash)
+	}
+	access, err := issuer.AccessToken(terms)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -148,4 +234,20 @@ func issuePair(issuer *tokens.Issuer, terms tokens.Terms, session *sessions.Sess
 	session.Current, session.KeyID, session.ExpiresAt = refresh.Hash, refresh.KeyID, refresh.ExpiresAt
 	session.Fingerprint = sessions.Fingerprint(key, session.Owner, terms.User)
 	return Issued{Access: access, RefreshToken: refresh.Token, SessionID: session.ID}, nil
+}
+
+// issueAlone issues an access token for a session that no refresh token prolongs. The session's current one is the digest of something that
+// nobody has.
+func issueAlone(issuer *tokens.Issuer, terms tokens.Terms, session *sessions.Session) (Issued, error) {
+	key, ok := issuer.Sealing.Active()
+	if !ok {
+		return Issued{}, tokens.ErrNoActiveKey
+	}
+	access, err := issuer.AccessToken(terms)
+	if err != nil {
+		return Issued{}, err
+	}
+	session.Current, session.KeyID, session.ExpiresAt = tokens.HashOf(sessions.NewID()), key.ID, access.ExpiresAt
+	session.Fingerprint = sessions.Fingerprint(key, session.Owner, terms.User)
+	return Issued{Access: access, SessionID: session.ID}, nil
 }

@@ -45,7 +45,8 @@ func (RefreshToken) Type() string { return grantRefreshToken }
 func (g RefreshToken) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
 	token := r.request.RefreshToken.Reveal()
 	if token == "" {
-		return nil, oauth2.ErrInvalidRequest.WithCause(errNoRefreshToken).WithDescription("send refresh_token in the body")
+		return nil, oauth2.ErrInvalidRequest.WithCause(errNoRefreshToken).WithParameter(grantRefreshToken).
+			WithDescription("send refresh_token in the body")
 	}
 	client, keys := r.Client(), g.Keys.SealingKeys()
 	verifier := tokens.Verifier{Issuer: g.Issuer, Sealing: keys, Now: g.Now}
@@ -58,7 +59,8 @@ func (g RefreshToken) Begin(ctx context.Context, r *Authenticated) (Offer, error
 	}
 	r.Concerns("", claims.SessionID)
 	presented := tokens.HashOf(token)
-	session, err := g.Logins.Present(ctx, sessions.OwnerOf(client), claims.SessionID, presented)
+	logins := g.loginsOf(client)
+	session, err := logins.Present(ctx, sessions.OwnerOf(client), claims.SessionID, presented)
 	if err != nil {
 		return nil, sessionError(err)
 	}
@@ -68,11 +70,25 @@ func (g RefreshToken) Begin(ctx context.Context, r *Authenticated) (Offer, error
 	if why := sessions.Honoured(session, client, keys, g.Now()); why != nil {
 		return nil, invalidGrant(why)
 	}
-	offer := &refreshOffer{logins: g.Logins, client: client, user: client.Users[session.Username], session: session, presented: presented}
+	user, _ := client.User(session.Username) // Honoured has found it.
+	offer := &refreshOffer{
+		logins: logins, client: client, user: user, login: r.caller.Login(), session: session, presented: presented,
+	}
 	if offer.policy = policyOf(session, client.PolicyFor(offer.user)); len(offer.policy.Access) == 0 {
 		return nil, invalidGrant(errNoAccessRemaining)
 	}
 	return offer, nil
+}
+
+// loginsOf returns the logins by whose rule a client's are refreshed. Where a refresh kills the pair before it, a lost reply is no reason to
+// take a token twice.
+func (g RefreshToken) loginsOf(c *clients.Client) *sessions.Logins {
+	if !c.PairsTokens() {
+		return g.Logins
+	}
+	strict := *g.Logins
+	strict.Grace = 0
+	return &strict
 }
 
 // invalidGrant is what every refresh token gets that is no good, whatever the reason.
@@ -113,6 +129,7 @@ type refreshOffer struct {
 	logins    *sessions.Logins
 	client    *clients.Client
 	user      *clients.User
+	login     string
 	session   *sessions.Session
 	presented [sha256.Size]byte
 	policy    clients.Policy
@@ -130,7 +147,7 @@ func (o *refreshOffer) Issue(ctx context.Context, issuer *tokens.Issuer, r *Auth
 	next := *o.session
 	issued, err := issuePair(issuer, tokens.Terms{
 		Client: o.client, Subject: tokens.SubjectOf(o.client, o.user), Audience: r.Audience(), Scope: strings.Join(r.Scope(), " "),
-		User: o.user, SessionID: o.session.ID,
+		User: o.user, SessionID: o.session.ID, Login: o.login,
 	}, &next)
 	if err != nil {
 		return Issued{}, err

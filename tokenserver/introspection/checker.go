@@ -28,6 +28,8 @@ var (
 	errUserGone     = errors.New("its user may not log in any more, or is of another kind by now")
 	errTokenSpent   = errors.New("it was revoked")
 	errSessionEnded = errors.New("its session has ended")
+	errOtherDialect = errors.New("it was issued in another profile, or for another application, than its client has by now")
+	errRefreshed    = errors.New("its login has been refreshed since")
 )
 
 // Keys has the keys that tokens verify with.
@@ -38,12 +40,20 @@ type Keys interface {
 	SealingKeys() *sealing.Set
 }
 
-// A Checker decides whether access tokens count. All its fields are needed.
+// LastingClients finds the clients of tokens that are no JWTs and last.
+type LastingClients interface {
+	// LastingClient returns the client whose lasting token this is; false if it is nobody's.
+	LastingClient(token string) (*clients.Client, bool)
+}
+
+// A Checker decides whether access tokens count. All its fields are needed but Lasting.
 type Checker struct {
 	// Issuer is the issuer URL.
 	Issuer string
 	// Clients finds the clients that tokens were issued to.
 	Clients clientauth.Clients
+	// Lasting finds the clients of lasting tokens; without it there are none.
+	Lasting LastingClients
 	// Keys has the keys.
 	Keys Keys
 	// Sessions knows what has ended.
@@ -54,16 +64,19 @@ type Checker struct {
 
 // A Token is an access token that counts. Only Checker makes one.
 type Token struct {
-	// Claims are what the token says.
+	// Claims are what the token says. Those of a lasting token are what it stands for: it has no ID, and no end.
 	Claims *tokens.Claims
 	// Client is the client that it was issued to, as it is now.
 	Client *clients.Client
 }
 
-// Check returns what an access token says, signed or opaque, if it counts now. It does not judge the audience. It returns
-// ErrInactive with the cause wrapped beside it, among them tokens.ErrExpiredToken, or sessions.ErrUnavailable if there is
+// Check returns what an access token says, signed, opaque or lasting, if it counts now as a bearer token. It does not judge the audience. It
+// returns ErrInactive with the cause wrapped beside it, among them tokens.ErrExpiredToken, or sessions.ErrUnavailable if there is
 // no telling.
 func (c *Checker) Check(ctx context.Context, token string) (*Token, error) {
+	if isLasting(token) {
+		return c.bearer(token)
+	}
 	verifier := tokens.Verifier{Issuer: c.Issuer, Keys: c.Keys.Keys(), Sealing: c.Keys.SealingKeys(), Now: c.Now}
 	claims, err := verifier.AccessToken(token)
 	if err != nil {
@@ -73,7 +86,8 @@ func (c *Checker) Check(ctx context.Context, token string) (*Token, error) {
 	if err != nil {
 		return nil, inactive(err)
 	}
-	spent, session, err := c.Sessions.Standing(ctx, sessions.OwnerOf(client), claims.ID, claims.SessionID)
+	owner := sessions.OwnerOf(client)
+	spent, session, err := c.Sessions.Standing(ctx, owner, claims.ID, claims.SessionID)
 	switch {
 	case err != nil:
 		return nil, err
@@ -84,10 +98,33 @@ func (c *Checker) Check(ctx context.Context, token string) (*Token, error) {
 	case session == nil || session.Username != claims.Integration.Username:
 		return nil, inactive(errSessionEnded)
 	}
+	if session, err = c.paired(ctx, session, claims); err != nil {
+		return nil, err
+	}
 	if err := sessions.Honoured(session, client, verifier.Sealing, c.Now()); err != nil {
 		return nil, inactive(err)
 	}
 	return &Token{Claims: claims, Client: client}, nil
+}
+
+// paired returns the session of a token if the refresh token is current that the token was issued with, where it is to die with that. What
+// Standing tells may lag, so a token that has no place in it yet is looked up once more.
+func (c *Checker) paired(ctx context.Context, session *sessions.Session, claims *tokens.Claims) (*sessions.Session, error) {
+	pair := claims.Integration.Pair
+	if pair == "" || pair == tokens.PairOf(session.Current) {
+		return session, nil
+	}
+	session, err := c.Sessions.Get(ctx, session.Owner, session.ID)
+	switch {
+	case errors.Is(err, sessions.ErrNotFound):
+		return nil, inactive(errSessionEnded)
+	case err != nil:
+		return nil, err
+	case pair != tokens.PairOf(session.Current):
+		return nil, inactive(errRefreshed)
+	default:
+		return session, nil
+	}
 }
 
 // clientOf returns the client that a token was issued to. An Integration that was deleted and made anew has the same
@@ -101,6 +138,8 @@ func (c *Checker) clientOf(claims *tokens.Claims) (*clients.Client, error) {
 		return nil, errClientStops
 	case client.Revoked(time.Unix(claims.IssuedAt, 0)):
 		return nil, errTokenRevoked
+	case client.Profile != claims.Integration.Profile || client.Application != claims.Integration.Application:
+		return nil, errOtherDialect
 	case !hasUser(client, claims):
 		return nil, errUserGone
 	default:
@@ -114,7 +153,7 @@ func hasUser(client *clients.Client, claims *tokens.Claims) bool {
 	if claims.Integration.Username == "" {
 		return true
 	}
-	user, ok := client.Users[claims.Integration.Username]
+	user, ok := client.User(claims.Integration.Username)
 	return ok && user.Kind == claims.Integration.Kind
 }
 

@@ -125,12 +125,17 @@ func render(token *Token) ([]byte, *oauth2.Error) {
 	if token == nil {
 		return inactiveReply, nil
 	}
+	c := token.Claims
 	body, err := json.Marshal(struct {
 		Active    bool   `json:"active"`
 		TokenType string `json:"token_type"`
 		Username  string `json:"username,omitempty"`
 		*tokens.Claims
-	}{true, "Bearer", token.Claims.Integration.Username, token.Claims})
+		// A lasting token has none of these.
+		NotBefore int64  `json:"nbf,omitempty"`
+		ExpiresAt int64  `json:"exp,omitempty"`
+		ID        string `json:"jti,omitempty"`
+	}{true, "Bearer", c.Integration.Username, c, c.NotBefore, c.ExpiresAt, c.ID})
 	if err != nil {
 		return nil, oauth2.ErrServerError.WithCause(err)
 	}

@@ -21,6 +21,11 @@ func (c *boundedClient) Get(ctx context.Context, name client.ObjectKey, object c
 	return c.do(ctx, func() error { return c.Client.Get(ctx, name, object, o...) })
 }
 
+// List implements client.Reader.
+func (c *boundedClient) List(ctx context.Context, list client.ObjectList, o ...client.ListOption) error {
+	return c.do(ctx, func() error { return c.Client.List(ctx, list, o...) })
+}
+
 // Create implements client.Writer.
 func (c *boundedClient) Create(ctx context.Context, object client.Object, o ...client.CreateOption) error {
 	return c.do(ctx, func() error { return c.Client.Create(ctx, object, o...) })

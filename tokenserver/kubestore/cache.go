@@ -77,6 +77,7 @@ func trimMetadata(object any) (any, error) {
 	if o, ok := object.(client.Object); ok {
 		o.SetManagedFields(nil)
 		o.SetAnnotations(nil)
+		delete(o.GetLabels(), labelUser)
 	}
 	return object, nil
 }

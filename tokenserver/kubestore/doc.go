@@ -12,7 +12,8 @@
 // reader on the request path takes a value and nothing else: no lock is held across a request, no API call is made, and with the
 // API server down the last values stay. A Store never writes to Kubernetes; the controllers do.
 //
-// Three parts share that pattern: clientIndex (clients.go, client.go, credential.go, login.go, assertionkeys.go), keyring (keys.go) and
+// Three parts share that pattern: clientIndex (clients.go, client.go, credential.go, lasting.go, login.go, assertionkeys.go, and
+// othernames.go for requests that name no client ID), keyring (keys.go) and
 // servingCertificate (certificate.go). Store (store.go) feeds them and says whether they are complete.
 //
 // # Last use
@@ -24,7 +25,7 @@
 //
 // Sessions (sessions.go, sessionstore.go) is the sessions.Store that needs nothing installed. It writes to the API server from the
 // request path, and it is the only part that does so. What an object says is believed only if its name, its controller and its content
-// agree (sessionobject.go). Lists and counts come from the informers (owned.go).
+// agree (sessionobject.go). Lists and counts come from the informers (owned.go), but for those of EndUser (enduser.go), which must miss no login.
 //
 // cmd/manager makes the one Store, the one LastUse and the one Sessions and hands them to the handlers and to the Runnable; the cache that
 // feeds them is made with CacheByObject (cache.go). It asks ClientOf (client.go) for the client to make an access token for that goes into

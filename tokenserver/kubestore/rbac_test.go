@@ -61,6 +61,10 @@ func TestTheMarkersAllowWhatSessionsDo(t *testing.T) {
 	if err := r.End(t.Context(), s.Owner, s.ID); err != nil {
 		t.Error(err)
 	}
+	s = createSession(t, r, i)
+	if ended, err := endUser(t, r, s); ended != 1 || err != nil {
+		t.Errorf("got %d ended (%v), want 1", ended, err)
+	}
 	spent := sessions.Spent{Owner: s.Owner, Kind: sessions.KindAccessToken, TokenID: "jti", ExpiresAt: s.ExpiresAt}
 	if err := r.Spend(t.Context(), spent); err != nil {
 		t.Error(err)

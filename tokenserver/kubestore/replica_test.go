@@ -30,10 +30,13 @@ type replica struct {
 	ahead *atomic.Int64
 }
 
-// A spy counts what is asked of the API server by name, and may act before a Get, or before a Delete and fail it.
+// A spy counts what is asked of the API server by name and what is listed, may have lists come in smaller pages, and may act before a Get,
+// or before a Delete and fail it.
 type spy struct {
 	client.Client
-	reads        atomic.Int64
+	reads, lists atomic.Int64
+	// page is how many objects a List returns at most; zero for as many as it asks for.
+	page         atomic.Int64
 	beforeGet    atomic.Pointer[func()]
 	beforeDelete atomic.Pointer[func() error]
 }
@@ -44,6 +47,14 @@ func (s *spy) Get(ctx context.Context, key client.ObjectKey, object client.Objec
 		(*before)()
 	}
 	return s.Client.Get(ctx, key, object, o...)
+}
+
+func (s *spy) List(ctx context.Context, list client.ObjectList, o ...client.ListOption) error {
+	s.lists.Add(1)
+	if page := s.page.Load(); page > 0 {
+		o = append(o, client.Limit(page))
+	}
+	return s.Client.List(ctx, list, o...)
 }
 
 func (s *spy) Delete(ctx context.Context, object client.Object, o ...client.DeleteOption) error {

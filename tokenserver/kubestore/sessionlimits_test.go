@@ -96,6 +96,10 @@ func TestCallsAreBoundedInNumber(t *testing.T) {
 		"get":     func() error { _, err := r.Get(t.Context(), s.Owner, s.ID); return err },
 		"create":  func() error { return r.Create(t.Context(), newSession(i), 9) },
 		"replace": func() error { return r.Replace(t.Context(), s) },
+		"end a user's sessions": func() error {
+			_, err := endUser(t, r, s)
+			return err
+		},
 		"spend": func() error {
 			return r.Spend(t.Context(), sessions.Spent{Owner: s.Owner, Kind: sessions.KindAccessToken, TokenID: "j", ExpiresAt: s.ExpiresAt})
 		},

@@ -23,6 +23,15 @@ import (
 // sessionID is the form of a session's ID. It has no dash, so that an object's name tells where the Integration's name ends.
 var sessionID = regexp.MustCompile(`^[a-z0-9]{1,64}$`)
 
+// labelUser is on every TokenSession and tells one user's from all others, so that they are found without reading those. No one else goes by it.
+const labelUser = v1alpha1.MetadataPrefix + "user"
+
+// userLabel returns the value of labelUser for the sessions of an owner's user. A label is short, so it is part of a hash; the name itself
+// is in the object's spec.
+func userLabel(owner sessions.Owner, username, kind string) string {
+	return hashOf(owner.UID, kind, username)[:32]
+}
+
 // sessionName returns the name of the TokenSession for a session; false if the ID is none, as an ID comes from outside.
 func sessionName(owner sessions.Owner, id string) (types.NamespacedName, bool) {
 	return types.NamespacedName{Namespace: owner.Namespace, Name: owner.Name + "-" + id}, sessionID.MatchString(id)
@@ -43,11 +52,13 @@ func metadataOf(owner sessions.Owner, name string) metav1.ObjectMeta {
 
 // objectOf returns the TokenSession that holds a session, which sessionName has named.
 func objectOf(s *sessions.Session, name string) *v1alpha1.TokenSession {
+	metadata := metadataOf(s.Owner, name)
+	metadata.Labels[labelUser] = userLabel(s.Owner, s.Username, s.UserKind)
 	object := &v1alpha1.TokenSession{
-		ObjectMeta: metadataOf(s.Owner, name),
+		ObjectMeta: metadata,
 		Spec: v1alpha1.TokenSessionSpec{
 			Integration: s.Owner.Name, ClientID: s.ClientID,
-			Username: s.Username, UserKind: v1alpha1.UserKind(s.UserKind),
+			Username: s.Username, UserKind: v1alpha1.SessionUserKind(s.UserKind),
 			Audiences: s.Audiences, Scopes: s.Scopes, IssuedAt: metav1.NewTime(s.IssuedAt),
 		},
 		Status: v1alpha1.TokenSessionStatus{
@@ -132,15 +143,19 @@ func resourceVersionOf(s *sessions.Session) (string, bool) {
 	return version, ok && version != "" && uid == s.Owner.UID
 }
 
-// revocationName returns the name of the TokenRevocation for a token ID. It is a hash, as the ID may be anything, of which each part is
-// told from the next by its length.
+// revocationName returns the name of the TokenRevocation for a token ID. It is a hash, as the ID may be anything.
 func revocationName(owner sessions.Owner, kind, tokenID string) types.NamespacedName {
+	return types.NamespacedName{Namespace: owner.Namespace, Name: hashOf(owner.Namespace, owner.Name, owner.UID, kind, tokenID)}
+}
+
+// hashOf returns the SHA-256 of some parts, each told from the next by its length, in hex.
+func hashOf(parts ...string) string {
 	hash := sha256.New()
-	for _, part := range []string{owner.Namespace, owner.Name, owner.UID, kind, tokenID} {
+	for _, part := range parts {
 		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		hash.Write([]byte(part))
 	}
-	return types.NamespacedName{Namespace: owner.Namespace, Name: hex.EncodeToString(hash.Sum(nil))}
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // revocationOf returns the TokenRevocation for a spent token ID. It lasts for whole seconds, and no shorter than the token.

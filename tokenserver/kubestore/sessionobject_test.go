@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
@@ -46,6 +47,34 @@ func TestASessionIsTheSameAsAnObject(t *testing.T) {
 	got, ok := sessionOf(someObject(1))
 	if diff := cmp.Diff(want, got); diff != "" || !ok {
 		t.Errorf("sound %t (-want +got):\n%s", ok, diff)
+	}
+}
+
+func TestTheLabelOfAUser(t *testing.T) {
+	owner := someSession(1).Owner
+	seen := map[string]string{}
+	for name, label := range map[string]string{
+		"ada":                     someObject(1).Labels[labelUser],
+		"another user":            userLabel(owner, "bob", "Admin"),
+		"another kind":            userLabel(owner, "ada", "Customer"),
+		"another Integration":     userLabel(sessions.Owner{Namespace: "home", Name: "app", UID: "uid2"}, "ada", "Admin"),
+		"names that join":         userLabel(owner, "nada", "Admi"),
+		"a name that is no label": userLabel(owner, strings.Repeat("ä", 253)+"\x00", "Admin"),
+	} {
+		if other, ok := seen[label]; ok {
+			t.Errorf("%s and %s have one label", name, other)
+		}
+		if errs := validation.IsValidLabelValue(label); len(errs) > 0 || label == "" {
+			t.Errorf("%s: the label %q: %v", name, label, errs)
+		}
+		seen[label] = name
+	}
+	if again := userLabel(someSession(2).Owner, "ada", "Admin"); seen[again] != "ada" {
+		t.Error("one user has two labels")
+	}
+	trimmed := someObject(1)
+	if _, err := trimMetadata(trimmed); err != nil || trimmed.Labels[labelUser] != "" || trimmed.Labels[v1alpha1.LabelIntegration] != "app" {
+		t.Errorf("the cache keeps the labels %v (%v), want all but that of the user", trimmed.Labels, err)
 	}
 }
 

@@ -37,7 +37,8 @@ const (
 )
 
 // A TokenSession is created at a login, read (get) and patched at each refresh, and deleted when the login ends; list and watch tell
-// every replica within a second. There is no update: a patch leaves alone what others put on the object.
+// every replica within a second, and list finds those of a user whose logins are all to end. There is no update: a patch leaves alone
+// what others put on the object. There is no deletecollection: it would not check what it deletes.
 // +kubebuilder:rbac:groups=integration-operator.io,resources=tokensessions,verbs=get;list;watch;create;patch;delete
 
 // A TokenRevocation is created when a token is revoked or a client assertion used, deleted once the token has expired, and never
@@ -57,7 +58,8 @@ type SessionsOptions struct {
 // Sessions is a sessions.Store that keeps TokenSessions and TokenRevocations in the namespace of the Integration that they belong to.
 // Its methods may be called concurrently.
 //
-// Get and every write go to the API server, one request each, within two seconds and 64 at once. Standing answers from the informers. A
+// Get and every write go to the API server, one request each, within two seconds and 64 at once; EndUser takes two lists and a request for
+// each session within that time. Standing answers from the informers. A
 // session that they do not know may have been created a moment ago on another replica, so that one is asked for. What has ended is
 // remembered and not asked for again: IDs never come back. With the API server down, Standing knows what it knew before, and for
 // sessions that it has not heard of it returns sessions.ErrUnavailable, as all the other methods do.

@@ -248,6 +248,10 @@ func TestAnAPIServerThatGoesSilentIsUnavailableInTime(t *testing.T) {
 		"create":  func(ctx context.Context) error { return r.Create(ctx, newSession(i), 1) },
 		"replace": func(ctx context.Context) error { return r.Replace(ctx, s) },
 		"end":     func(ctx context.Context) error { return r.End(ctx, s.Owner, s.ID) },
+		"end a user's sessions": func(ctx context.Context) error {
+			_, err := r.EndUser(ctx, s.Owner, s.Username, s.UserKind)
+			return err
+		},
 		"spend": func(ctx context.Context) error {
 			return r.Spend(ctx, sessions.Spent{Owner: s.Owner, Kind: sessions.KindAccessToken, TokenID: "j", ExpiresAt: s.ExpiresAt})
 		},

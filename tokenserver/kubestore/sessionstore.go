@@ -175,13 +175,20 @@ func (s *Sessions) End(ctx context.Context, owner sessions.Owner, id string) err
 		return err
 	}
 	name, _ := sessionName(owner, id)
+	_, err = s.endOne(ctx, name, uid)
+	return err
+}
+
+// endOne ends the session in an object, whatever refreshes it meanwhile, and reports whether it was this call that ended it.
+func (s *Sessions) endOne(ctx context.Context, name types.NamespacedName, uid types.UID) (bool, error) {
 	object := &v1alpha1.TokenSession{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
-	err = s.live.Delete(ctx, object, client.Preconditions{UID: &uid})
+	err := s.live.Delete(ctx, object, client.Preconditions{UID: &uid})
+	// A conflict is about the UID: it is another object by now.
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return failed("delete", sessionKind, name, err)
+		return false, failed("delete", sessionKind, name, err)
 	}
 	s.forget(name)
-	return nil
+	return err == nil, nil
 }
 
 // Spend implements sessions.Store. The API server creates one object of a name only.

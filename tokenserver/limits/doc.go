@@ -12,7 +12,11 @@
 //	kind     free  blocked for   forgotten after
 //	client     10  1s to 1m      10m
 //	user        5  1s to 15m     1h
+//	lockout     5  30m           31m
 //	address    50  1s to 1m      10m
+//
+// A lockout is the rule of a system whose clients know it: each failure beyond the free ones blocks for the same time, counted from that
+// failure. Its users have keys by their kind.
 //
 // The logins of a public client's users are counted by address as well, for each client apart.
 //

@@ -19,6 +19,10 @@ const (
 	// same; they are apart so that made-up names push out nobody's count.
 	ByUser        Kind = "user"
 	ByUnknownUser Kind = "unknown_user"
+	// ByLockout counts by client ID, kind and user name where a few failures lock a user out for a fixed time, and ByUnknownLockout the
+	// same for names that the client does not know.
+	ByLockout        Kind = "lockout"
+	ByUnknownLockout Kind = "unknown_lockout"
 	// ByAddress counts by source address.
 	ByAddress Kind = "address"
 )

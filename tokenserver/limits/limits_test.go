@@ -42,15 +42,19 @@ const s, m = time.Second, time.Minute
 
 // blocks are what failures that come whenever the block before is over lead to, after the free ones.
 var blocks = map[Kind][]time.Duration{
-	ByClient:      {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 1 * m, 1 * m},
-	ByUser:        {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 512 * s, 15 * m, 15 * m},
-	ByAddress:     {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 1 * m, 1 * m},
-	ByUnknownUser: {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 512 * s, 15 * m, 15 * m},
+	ByClient:         {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 1 * m, 1 * m},
+	ByUser:           {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 512 * s, 15 * m, 15 * m},
+	ByAddress:        {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 1 * m, 1 * m},
+	ByLockout:        {30 * m, 30 * m, 30 * m},
+	ByUnknownLockout: {30 * m, 30 * m, 30 * m},
+	ByUnknownUser:    {1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 128 * s, 256 * s, 512 * s, 15 * m, 15 * m},
 }
 
 var (
-	freeFailures = map[Kind]int{ByClient: 10, ByUser: 5, ByUnknownUser: 5, ByAddress: 50}
-	quietPeriods = map[Kind]time.Duration{ByClient: 10 * m, ByUser: 60 * m, ByUnknownUser: 60 * m, ByAddress: 10 * m}
+	freeFailures = map[Kind]int{ByClient: 10, ByUser: 5, ByUnknownUser: 5, ByLockout: 5, ByUnknownLockout: 5, ByAddress: 50}
+	quietPeriods = map[Kind]time.Duration{
+		ByClient: 10 * m, ByUser: 60 * m, ByUnknownUser: 60 * m, ByLockout: 31 * m, ByUnknownLockout: 31 * m, ByAddress: 10 * m,
+	}
 )
 
 // testLimiter checks what every Limiter promises.
@@ -87,8 +91,8 @@ func testLimiter(t *testing.T, open func(*testing.T, *clock) Limiter) {
 				l.Failed(t.Context(), key)
 			}
 			clock.move(quietPeriods[kind] - s)
-			if got := l.Failed(t.Context(), key); got != s {
-				t.Errorf("a failure before the end of the quiet period blocks for %s, want %s", got, s)
+			if got := l.Failed(t.Context(), key); got != want[0] {
+				t.Errorf("a failure before the end of the quiet period blocks for %s, want %s", got, want[0])
 			}
 			clock.move(quietPeriods[kind])
 			if got := l.Blocked(t.Context(), key); got != 0 {
@@ -104,6 +108,32 @@ func testLimiter(t *testing.T, open func(*testing.T, *clock) Limiter) {
 		failMany(t, l, 6, UserKey("c", "bob"))
 		if got := l.Failed(t.Context(), UserKey("c", "bob")); got != 2*s {
 			t.Errorf("the seventh failure blocks for %s, want %s", got, 2*s)
+		}
+	})
+	t.Run("each failure while a user is locked out counts the time anew, and success ends it", func(t *testing.T) {
+		clock := newClock()
+		l := open(t, clock)
+		ada := LockoutKey("c", "Customer", "ada")
+		failMany(t, l, 6, ada)
+		clock.move(20 * m)
+		if got := l.Blocked(t.Context(), ada); got != 10*m {
+			t.Errorf("20 minutes after the sixth failure the user is locked out for %s, want %s", got, 10*m)
+		}
+		if got := l.Failed(t.Context(), ada); got != 30*m {
+			t.Errorf("the seventh failure locks the user out for %s, want %s", got, 30*m)
+		}
+		for _, other := range []Key{LockoutKey("c", "Admin", "ada"), LockoutKey("d", "Customer", "ada"), UserKey("c", "ada")} {
+			if got := l.Blocked(t.Context(), other); got != 0 {
+				t.Errorf("%v is blocked for %s", other, got)
+			}
+		}
+		l.Succeeded(t.Context(), ada)
+		if got := l.Blocked(t.Context(), ada); got != 0 {
+			t.Errorf("after a success the user is locked out for %s", got)
+		}
+		failMany(t, l, 5, ada)
+		if got := l.Blocked(t.Context(), ada); got != 0 {
+			t.Errorf("five failures after a success lock the user out for %s", got)
 		}
 	})
 	t.Run("success forgets one key and no other", func(t *testing.T) {
@@ -215,7 +245,9 @@ func TestObserved(t *testing.T) {
 	l.Succeeded(t.Context(), user)
 	failMany(t, l, 45, address)
 	l.Blocked(t.Context(), user, address)
-	if want := []Kind{ByUser, ByUser, ByAddress, ByAddress}; !slices.Equal(got, want) {
+	lockout := LockoutKey("c", "Admin", "eve")
+	failMany(t, l, 6, lockout)
+	if want := []Kind{ByUser, ByUser, ByAddress, ByAddress, ByLockout}; !slices.Equal(got, want) {
 		t.Errorf("told %v, want %v", got, want)
 	}
 }
@@ -237,6 +269,11 @@ func TestKeys(t *testing.T) {
 			Key{ByAddress, "login shop.web 2001:db8:1:2::/64"},
 		},
 		{"a client that there is not", UnknownClientKey("nobody"), Key{ByClient, "?25474"}},
+		{"a user who may be locked out", LockoutKey("shop.web", "Admin", "a:b"), Key{ByLockout, "shop.web:Admin:a:b"}},
+		{
+			"a user who may be locked out and whom the client does not know", UnknownLockoutKey("shop.web", "Admin", "nobody"),
+			Key{ByUnknownLockout, "shop.web:Admin:898"},
+		},
 		{"a user whom the client does not know", UnknownUserKey("shop.web", "nobody"), Key{ByUnknownUser, "shop.web:898"}},
 	}
 	for _, tt := range tests {
@@ -250,13 +287,15 @@ func TestKeys(t *testing.T) {
 
 // Made-up names fill neither memory nor a shared store.
 func TestNamesThatDoNotExistShareKeys(t *testing.T) {
-	clients, users := map[Key]bool{}, map[Key]bool{}
+	clients, users, lockedOut := map[Key]bool{}, map[Key]bool{}, map[Key]bool{}
 	for i := range 200_000 {
 		name := strconv.Itoa(i)
 		clients[UnknownClientKey(name)] = true
 		users[UnknownUserKey("c", name)] = true
+		lockedOut[UnknownLockoutKey("c", "Admin", name)] = true
 	}
-	if len(clients) > unknownClients || len(clients) < unknownClients/2 || len(users) != unknownUsers {
-		t.Errorf("200,000 names have %d keys as clients and %d as users of one", len(clients), len(users))
+	if len(clients) > unknownClients || len(clients) < unknownClients/2 || len(users) != unknownUsers || len(lockedOut) != unknownUsers {
+		t.Errorf("200,000 names have %d keys as clients, %d as users of one and %d as those that may be locked out",
+			len(clients), len(users), len(lockedOut))
 	}
 }

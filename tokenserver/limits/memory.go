@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxKeys is how many keys of a kind Memory keeps that are within their free failures, and how many that are beyond: in all about a
-// hundred thousand keys and twenty megabytes.
+// maxKeys is how many keys of a kind Memory keeps that are within their free failures, and how many that are beyond: in all about two
+// hundred thousand keys and thirty megabytes.
 const maxKeys = 16_000
 
 // Memory is a Limiter that keeps its counts in memory: each replica counts for itself.
@@ -38,7 +38,7 @@ func NewMemory(now func() time.Time) *Memory {
 // newMemory returns a Limiter that keeps most keys of each sort.
 func newMemory(now func() time.Time, most int) *Memory {
 	m := &Memory{now: now, kinds: map[Kind]*kept{}}
-	for _, kind := range []Kind{ByClient, ByUser, ByUnknownUser, ByAddress} {
+	for _, kind := range []Kind{ByClient, ByUser, ByUnknownUser, ByLockout, ByUnknownLockout, ByAddress} {
 		// The only error is that of a size below one.
 		free, _ := simplelru.NewLRU[digest, count](most, nil)
 		beyond, _ := simplelru.NewLRU[digest, count](most, nil)

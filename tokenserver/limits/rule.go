@@ -20,6 +20,9 @@ type rule struct {
 	quiet time.Duration
 }
 
+// lockout is how long every failure beyond the free ones locks a user out.
+const lockout = 30 * time.Minute
+
 // ruleOf returns the rule of a kind.
 func ruleOf(k Kind) rule {
 	switch k {
@@ -27,6 +30,8 @@ func ruleOf(k Kind) rule {
 		return rule{free: 10, base: time.Second, longest: time.Minute, quiet: 10 * time.Minute}
 	case ByUser, ByUnknownUser:
 		return rule{free: 5, base: time.Second, longest: 15 * time.Minute, quiet: time.Hour}
+	case ByLockout, ByUnknownLockout:
+		return rule{free: 5, base: lockout, longest: lockout, quiet: lockout + time.Minute}
 	case ByAddress:
 		return rule{free: 50, base: time.Second, longest: time.Minute, quiet: 10 * time.Minute}
 	}
@@ -106,8 +111,8 @@ func LoginAddressKey(clientID string, source netip.Addr) Key {
 	return key
 }
 
-// How many keys there are for all names that do not exist: for client IDs, and for the users of a client. Anybody can make up names, and
-// must not fill a store with them. Two names share a key too rarely to be noticed.
+// How many keys there are for all names that do not exist: for client IDs, and for the users of a client, or of a kind. Anybody can make
+// up names, and must not fill a store with them. Two names share a key too rarely to be noticed.
 const (
 	unknownClients = 1 << 16
 	unknownUsers   = 1 << 12
@@ -121,6 +126,16 @@ func UnknownClientKey(clientID string) Key {
 // UnknownUserKey counts against a user whom a client does not know.
 func UnknownUserKey(clientID, username string) Key {
 	return Key{Kind: ByUnknownUser, ID: clientID + ":" + bucket(username, unknownUsers)}
+}
+
+// LockoutKey counts against a user of a kind of a client. Neither a client ID nor a kind holds a colon, so no two users share a key.
+func LockoutKey(clientID, kind, username string) Key {
+	return Key{Kind: ByLockout, ID: clientID + ":" + kind + ":" + username}
+}
+
+// UnknownLockoutKey counts against a user whom a client does not know.
+func UnknownLockoutKey(clientID, kind, username string) Key {
+	return Key{Kind: ByUnknownLockout, ID: clientID + ":" + kind + ":" + bucket(username, unknownUsers)}
 }
 
 // bucket returns which of n a name falls into; n divides 1<<16.

@@ -16,6 +16,8 @@ type Error struct {
 	status      int
 	allow       string
 	retryAfter  time.Duration
+	parameter   string
+	scope       string
 	cause       error
 }
 
@@ -107,6 +109,32 @@ func (e *Error) WithCause(cause error) *Error {
 	c.cause = cause
 	return &c
 }
+
+// WithParameter returns a copy that names the parameter at fault, for profiles whose errors do.
+func (e *Error) WithParameter(name string) *Error {
+	c := *e
+	c.parameter = name
+	return &c
+}
+
+// WithScope returns a copy that names the scope at fault, for profiles whose errors do.
+func (e *Error) WithScope(scope string) *Error {
+	c := *e
+	c.scope = scope
+	return &c
+}
+
+// Parameter returns the name of the parameter that is missing or not of its form; empty where that is not what is wrong.
+func (e *Error) Parameter() string { return e.parameter }
+
+// Scope returns the scope that is malformed or not granted; empty where that is not what is wrong. It comes from the request.
+func (e *Error) Scope() string { return e.scope }
+
+// Allow lists the methods that the path has, where the error is about the method.
+func (e *Error) Allow() string { return e.allow }
+
+// RetryAfter returns how long the client is asked to wait; zero if it is not.
+func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 
 // WithRetryAfter returns a copy that asks the client to wait before it tries again (RFC 9110 section 10.2.3).
 func (e *Error) WithRetryAfter(d time.Duration) *Error {

@@ -53,6 +53,8 @@ const (
 	MethodPost Method = "client_secret_post"
 	// MethodPrivateKeyJWT is private_key_jwt: a signed assertion in the body (RFC 7523 section 2.2).
 	MethodPrivateKeyJWT Method = "private_key_jwt"
+	// MethodVirtual names no client of its own, as the logins of some profiles do: the URL says which Integration is meant.
+	MethodVirtual Method = "virtual"
 )
 
 const redacted = "[redacted]"
@@ -78,7 +80,8 @@ func (s Secret) Reveal() string { return string(s) }
 // Credentials are what a client presents to authenticate.
 type Credentials struct {
 	Method Method
-	// ClientID is the client ID as presented. With MethodPrivateKeyJWT it is empty unless the body had it.
+	// ClientID is the client ID as presented. With MethodPrivateKeyJWT it is empty unless the body had it. With MethodVirtual it is the name
+	// that all such logins go by, if they have one.
 	ClientID string
 	// Secret is the client secret; empty with MethodNone and MethodPrivateKeyJWT.
 	Secret Secret
@@ -99,9 +102,30 @@ type Request struct {
 	Password Secret
 	// RefreshToken is that of the grant refresh_token (RFC 6749 section 6).
 	RefreshToken Secret
+	// UserKind is the only kind of users that may log in by the request; empty for any. A profile's route may say so.
+	UserKind string
+	// SecondFactor is what the user presents beside the password.
+	SecondFactor SecondFactor
 	// Credentials are what the client presented.
 	Credentials Credentials
 }
+
+// A SecondFactor is what a user presents beside the password: nothing, or a value for one of the providers.
+type SecondFactor struct {
+	Provider FactorProvider
+	Value    Secret
+}
+
+// A FactorProvider checks a second factor. The empty one is for logins without.
+type FactorProvider string
+
+// The providers.
+const (
+	// FactorTOTP is a one-time code (RFC 6238).
+	FactorTOTP FactorProvider = "totp"
+	// FactorSecurityKey is the answer of a security key (WebAuthn section 7.2), as JSON.
+	FactorSecurityKey FactorProvider = "security_key"
+)
 
 // A TokenQuery is an introspection request (RFC 7662 section 2.1) or a revocation request (RFC 7009 section 2.1) that has been
 // parsed. Nothing in it is proven.
@@ -174,33 +198,47 @@ func parse(w http.ResponseWriter, r *http.Request, p *parameters) (Credentials, 
 
 // bodyParser chooses the parser by the content type.
 func bodyParser(r *http.Request) (func(string, *parameters) *Error, *Error) {
+	mediaType, err := mediaTypeOf(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case mediaType == mediaTypeForm:
+		return parseForm, nil
+	default:
+		return parseJSON, nil
+	}
+}
+
+// The media types of bodies.
+const (
+	mediaTypeForm = "application/x-www-form-urlencoded"
+	mediaTypeJSON = "application/json"
+)
+
+// mediaTypeOf returns the media type of a body: mediaTypeForm or mediaTypeJSON, or an error if it is neither.
+func mediaTypeOf(r *http.Request) (string, *Error) {
 	unsupported := func() *Error {
-		return ErrInvalidRequest.WithDescription(
-			"send Content-Type application/x-www-form-urlencoded or application/json, in UTF-8")
+		return ErrInvalidRequest.WithDescription("send Content-Type " + mediaTypeForm + " or " + mediaTypeJSON + ", in UTF-8")
 	}
 	values := r.Header["Content-Type"]
 	if len(values) != 1 {
-		return nil, unsupported()
+		return "", unsupported()
 	}
 	mediaType := values[0]
-	if mediaType != "application/x-www-form-urlencoded" && mediaType != "application/json" {
+	if mediaType != mediaTypeForm && mediaType != mediaTypeJSON {
 		parsed, params, err := mime.ParseMediaType(mediaType)
 		if err != nil {
-			return nil, unsupported()
+			return "", unsupported()
 		}
 		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-			return nil, unsupported()
+			return "", unsupported()
 		}
 		mediaType = parsed
 	}
-	switch mediaType {
-	case "application/x-www-form-urlencoded":
-		return parseForm, nil
-	case "application/json":
-		return parseJSON, nil
-	default:
-		return nil, unsupported()
+	if mediaType != mediaTypeForm && mediaType != mediaTypeJSON {
+		return "", unsupported()
 	}
+	return mediaType, nil
 }
 
 // readBody reads the body up to MaxBodyBytes.

@@ -70,6 +70,10 @@ func startCleaner(t *testing.T, c *sessions.Cleaner) (stop func()) {
 func TestCleanerRemovesWhatIsOfNoUse(t *testing.T) {
 	key, other := newKey(t), newKey(t)
 	later := start.Add(10 * time.Minute)
+	visit := func(s *sessions.Session, d *directory) {
+		d.client.Guests = true
+		*s = *visiting(t, d.client, key, clients.NewVisitor())
+	}
 	expiredSpent := sessions.Spent{Owner: owner, Kind: sessions.KindAccessToken, TokenID: "expired", ExpiresAt: later}
 	tests := []struct {
 		name string
@@ -87,6 +91,14 @@ func TestCleanerRemovesWhatIsOfNoUse(t *testing.T) {
 		{"revoked", func(_ *sessions.Session, d *directory) { d.client.RevokedBefore = later }, false},
 		{"a changed password", func(_ *sessions.Session, d *directory) { d.client.Users["alice"] = newUser(t, "alice", "new") }, false},
 		{"a user who is gone", func(_ *sessions.Session, d *directory) { d.client.Users = nil }, false},
+		{"a visitor", visit, true},
+		{"a visitor where those may not log in any more", func(s *sessions.Session, d *directory) { visit(s, d); d.client.Guests = false }, false},
+		{"an expired session of a visitor", func(s *sessions.Session, d *directory) { visit(s, d); s.ExpiresAt = later }, false},
+		{"a login without refresh tokens", func(s *sessions.Session, _ *directory) { s.Current = [32]byte{} }, true},
+		{"an expired login without refresh tokens", func(s *sessions.Session, _ *directory) { s.Current, s.ExpiresAt = [32]byte{}, later }, false},
+		{"a changed password of a login without refresh tokens", func(s *sessions.Session, d *directory) {
+			s.Current, d.client.Users["alice"] = [32]byte{}, newUser(t, "alice", "new")
+		}, false},
 		{"a key that is gone", func(_ *sessions.Session, d *directory) { d.keys = sealing.NewSet([]*sealing.Key{other}) }, false},
 		{"no keys at all, so that there is nothing to judge by", func(_ *sessions.Session, d *directory) { d.keys = nil }, true},
 		{"a login of a moment ago, whose client may be known here as it was", func(s *sessions.Session, d *directory) {

@@ -36,8 +36,9 @@ func Fingerprint(key *sealing.Key, owner Owner, u *clients.User) [sha256.Size]by
 }
 
 // Honoured returns nil if a session that the store has counts, for a client as it is now, and otherwise why it does not: it is
-// another client's, has expired, began before all of that was revoked, or its user is gone, has another kind or another password, or the
-// key to tell has gone. A client that is suspended keeps its sessions: whoever serves them asks Client.Stopped as well.
+// another client's, has expired, began before all of that was revoked, or its user is gone, may not log in there any more, has another kind
+// or another password, or the key to tell has gone. A client that is suspended keeps its sessions: whoever serves them asks
+// Client.Stopped as well.
 func Honoured(s *Session, c *clients.Client, keys *sealing.Set, now time.Time) error {
 	if s.Owner != OwnerOf(c) || s.ClientID != c.ID {
 		return errOtherClient
@@ -48,8 +49,12 @@ func Honoured(s *Session, c *clients.Client, keys *sealing.Set, now time.Time) e
 	if c.Revoked(s.IssuedAt) {
 		return errRevoked
 	}
-	user, ok := c.Users[s.Username]
+	user, ok := c.User(s.Username)
 	if !ok {
+		return errUserGone
+	}
+	// Visitors are no kind of users that c.UserKind could choose: Guests alone lets them in.
+	if c.UserKind != "" && user.Kind != c.UserKind && user.Kind != clients.KindVisitor {
 		return errUserGone
 	}
 	if user.Kind != s.UserKind {

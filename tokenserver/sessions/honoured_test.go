@@ -52,6 +52,18 @@ func loggedIn(c *clients.Client, key *sealing.Key) *sessions.Session {
 	}
 }
 
+// visiting returns a session of a visitor's like that of loggedIn.
+func visiting(t *testing.T, c *clients.Client, key *sealing.Key, name string) *sessions.Session {
+	t.Helper()
+	visitor, ok := c.User(name)
+	if !ok {
+		t.Fatalf("%q is no visitor of the client", name)
+	}
+	s := loggedIn(c, key)
+	s.Username, s.UserKind, s.Fingerprint = name, clients.KindVisitor, sessions.Fingerprint(key, s.Owner, visitor)
+	return s
+}
+
 func TestHonoured(t *testing.T) {
 	key, other := newKey(t), newKey(t)
 	tests := []struct {
@@ -81,6 +93,12 @@ func TestHonoured(t *testing.T) {
 			want: "another kind",
 		},
 		{
+			name: "a client that users of another kind may log in to", edit: func(_ *sessions.Session, c *clients.Client) { c.UserKind = "Customer" },
+			want: "may not log in",
+		},
+		{name: "a client that only users of the kind may log in to", edit: func(_ *sessions.Session, c *clients.Client) { c.UserKind = "Admin" }},
+		{name: "a login without refresh tokens", edit: func(s *sessions.Session, _ *clients.Client) { s.Current = [32]byte{} }},
+		{
 			name: "another password", edit: func(_ *sessions.Session, c *clients.Client) { c.Users["alice"] = newUser(t, "alice", "open says me") },
 			want: "password",
 		},
@@ -108,6 +126,39 @@ func TestHonoured(t *testing.T) {
 				tt.now = start
 			}
 			err := sessions.Honoured(s, c, sealing.NewSet(tt.keys), tt.now)
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestHonouredVisitors(t *testing.T) {
+	key, name := newKey(t), clients.NewVisitor()
+	for _, tt := range []struct {
+		name string
+		edit func(*sessions.Session, *clients.Client)
+		// want is part of the reason; empty for none.
+		want string
+	}{
+		{name: "a visitor", edit: func(*sessions.Session, *clients.Client) {}},
+		{name: "visitors may not log in any more", edit: func(_ *sessions.Session, c *clients.Client) { c.Guests = false }, want: "may not log in"},
+		{name: "a client for customers only", edit: func(_ *sessions.Session, c *clients.Client) { c.UserKind = "Customer" }},
+		{
+			name: "somebody who is called so by now", edit: func(_ *sessions.Session, c *clients.Client) { c.Users[name] = newUser(t, name, "mine") },
+			want: "another kind",
+		},
+		{name: "another visitor's session", edit: func(s *sessions.Session, _ *clients.Client) { s.Username = clients.NewVisitor() }, want: "password"},
+		{name: "a visitor who claims to be a customer", edit: func(s *sessions.Session, _ *clients.Client) { s.UserKind = "Customer" }, want: "another kind"},
+		{name: "a user who claims to be a visitor", edit: func(s *sessions.Session, _ *clients.Client) { s.Username = "alice" }, want: "another kind"},
+		{name: "revoked", edit: func(_ *sessions.Session, c *clients.Client) { c.RevokedBefore = start.Add(time.Second) }, want: "revoked"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClient(t)
+			c.Guests = true
+			s := visiting(t, c, key, name)
+			tt.edit(s, c)
+			err := sessions.Honoured(s, c, sealing.NewSet([]*sealing.Key{key}), start)
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}

@@ -33,7 +33,7 @@ type Owner struct {
 	Namespace, Name, UID string
 }
 
-// A Session is one login: a family of refresh tokens, of which one is valid at a time.
+// A Session is one login: a family of refresh tokens, of which one is valid at a time, or none where there is nothing to refresh.
 type Session struct {
 	// Owner is the Integration that the user logged in to.
 	Owner Owner
@@ -55,7 +55,7 @@ type Session struct {
 	// RotatedAt is when Previous was redeemed, to the microsecond; zero before the first refresh.
 	RotatedAt time.Time
 	// Current and Previous are the SHA-256 digests of the refresh token that is valid and of the one before; Previous is zero
-	// before the first refresh.
+	// before the first refresh, and both are in a login that gets no refresh tokens.
 	Current, Previous [sha256.Size]byte
 	// KeyID names the sealing key that the current refresh token and Fingerprint are made with.
 	KeyID string
@@ -98,6 +98,10 @@ type Store interface {
 	Replace(ctx context.Context, s *Session) error
 	// End removes a session. It returns nil if there is none. Every replica's Standing tells within a second.
 	End(ctx context.Context, owner Owner, id string) error
+	// EndUser removes every session of a user of that kind that was created before the call, on whichever replica, and returns how many
+	// it removed. One that is created during the call may stay. Every replica's Standing tells within a second. After an error some may
+	// have been removed, and another call goes on from there.
+	EndUser(ctx context.Context, owner Owner, username, kind string) (int, error)
 	// Spend records a token ID. It returns ErrUsed if it is recorded already, so that of two calls with one ID exactly one succeeds
 	// on any number of replicas, and ErrFull. Kinds have bounds of their own: a client whose used assertions fill theirs can still
 	// have tokens revoked, and the other way round. Every replica's Standing tells within a second.

@@ -27,7 +27,7 @@ func judge(s *Session, presented [sha256.Size]byte, now time.Time, grace time.Du
 	switch {
 	case !now.Before(s.ExpiresAt):
 		return expired
-	case presented == s.Current:
+	case presented == s.Current && s.Current != [sha256.Size]byte{}: // A login without refresh tokens has none that is valid.
 		return current
 	// Another replica's clock may be ahead, so that RotatedAt is yet to come: without a grace period that must not make one.
 	case grace > 0 && !s.RotatedAt.IsZero() && presented == s.Previous && now.Before(s.RotatedAt.Add(grace)):

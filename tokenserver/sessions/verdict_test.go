@@ -26,6 +26,8 @@ func TestJudge(t *testing.T) {
 	}
 	fresh := session()
 	fresh.Previous, fresh.RotatedAt, fresh.Rotations = digestOf(""), time.Time{}, 0
+	unrefreshed := session()
+	unrefreshed.Current, unrefreshed.Previous, unrefreshed.RotatedAt, unrefreshed.Rotations = digestOf(""), digestOf(""), time.Time{}, 0
 	const grace = 10 * time.Second
 	tests := []struct {
 		name      string
@@ -52,6 +54,8 @@ func TestJudge(t *testing.T) {
 		{"a token from long ago in an expired session", session(), "older", rotated.Add(time.Hour), grace, expired},
 		{"another token of a new session", fresh, "other", rotated, grace, reused},
 		{"no token of a new session", fresh, "", time.Time{}, grace, reused},
+		{"a token of a login without refresh tokens", unrefreshed, "current", rotated, grace, reused},
+		{"no token of a login without refresh tokens", unrefreshed, "", rotated, grace, reused},
 		{"the first token of a new session", fresh, "current", rotated, 0, current},
 	}
 	for _, tt := range tests {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/sealing"
 	"github.com/integration-operator/integration-operator/tokenserver/signer"
 )
@@ -66,13 +67,19 @@ type Verifier struct {
 // (RFC 9068 section 4). It does not look at the audience, which is for the caller to judge. It returns ErrInvalidToken or
 // ErrExpiredToken with the cause wrapped beside it.
 func (v *Verifier) AccessToken(token string) (*Claims, error) {
-	payload, err := v.open(token)
+	payload, id, err := v.open(token)
 	if err != nil {
 		return nil, invalid(err)
 	}
 	var c Claims
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return nil, invalid(errNotClaims)
+	}
+	// The header says which claims are what, and the ID in that of a profile is the token's own.
+	if profiled := c.Integration.Profile != clients.ProfileOAuth2; profiled != (id != "") || profiled && id != c.ID {
+		return nil, invalid(errNotClaims)
+	} else if profiled {
+		c.restore()
 	}
 	if c.Subject == "" || c.ClientID == "" || c.ID == "" || c.Integration.UID == "" || len(c.Audience) == 0 {
 		return nil, invalid(errMissingClaims)
@@ -104,59 +111,67 @@ func (v *Verifier) RefreshToken(token string) (*RefreshClaims, error) {
 	return &c, nil
 }
 
-// open returns the claims of an access token once it has proven authentic.
-func (v *Verifier) open(token string) ([]byte, error) {
+// open returns the claims of an access token once it has proven authentic, and the ID in its header if it is one of a profile.
+func (v *Verifier) open(token string) (payload []byte, id string, err error) {
 	if len(token) > sealing.MaxTokenBytes {
-		return nil, errTooLarge
+		return nil, "", errTooLarge
 	}
 	switch strings.Count(token, ".") {
 	case jwsDots:
 		return v.verify(token)
 	case jweDots:
-		return v.Sealing.Decrypt(typeOpaque, token)
+		payload, err = v.Sealing.Decrypt(typeOpaque, token)
+		return payload, "", err
 	default:
-		return nil, errMalformed
+		return nil, "", errMalformed
 	}
 }
 
-// verify returns the claims of a JWT. The algorithm is the key's: what the header says decides nothing, and has to agree.
-func (v *Verifier) verify(token string) ([]byte, error) {
+// verify returns the claims of a JWT, and the ID in its header if it is one of a profile. The algorithm is the key's: what the header says decides
+// nothing, and has to agree.
+func (v *Verifier) verify(token string) (payload []byte, id string, err error) {
 	dot := strings.LastIndexByte(token, '.')
 	encodedHeader, encodedClaims, _ := strings.Cut(token[:dot], ".")
 	header, err := decode(encodedHeader)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	key, err := v.keyOf(string(header))
+	key, id, err := v.keyOf(string(header))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	signature, err := decode(token[dot+1:])
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	method := jwt.GetSigningMethod(key.Algorithm)
 	if method == nil || method.Verify(token[:dot], signature, key.Private.Public()) != nil {
-		return nil, errBadSignature
+		return nil, "", errBadSignature
 	}
-	return decode(encodedClaims)
+	payload, err = decode(encodedClaims)
+	return payload, id, err
 }
 
-// keyOf returns the key that a header names.
-func (v *Verifier) keyOf(header string) (*signer.Key, error) {
+// keyOf returns the key that a header names, and the ID that one of a profile has.
+func (v *Verifier) keyOf(header string) (key *signer.Key, id string, err error) {
 	const before, after = `"kid":"`, `"}`
 	start := strings.LastIndex(header, before)
 	if start < 0 || !strings.HasSuffix(header[start+len(before):], after) {
-		return nil, errWrongHeader
+		return nil, "", errWrongHeader
 	}
 	key, ok := v.Keys.ByID(header[start+len(before) : len(header)-len(after)])
 	if !ok {
-		return nil, errUnknownKey
+		return nil, "", errUnknownKey
 	}
-	if header != headerOf(key) {
-		return nil, errWrongHeader
+	if header == headerOf(key) {
+		return key, "", nil
 	}
-	return key, nil
+	// Whatever stands where the ID is: if the header is the one that the key writes with it, it is the ID.
+	_, rest, _ := strings.Cut(header, `"jti":"`)
+	if id, _, _ = strings.Cut(rest, `"`); id == "" || header != profileHeaderOf(key, id) {
+		return nil, "", errWrongHeader
+	}
+	return key, id, nil
 }
 
 // judge checks issuer and times. Two servers may share keys by accident, after a restore for instance, so the issuer is

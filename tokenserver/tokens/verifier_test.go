@@ -403,7 +403,7 @@ func TestClaimsThatDoNotCount(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			claims := good()
 			tt.change(claims)
-			jws, err := sign(signing, claims)
+			jws, err := sign(signing, headerOf(signing), claims)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -72,7 +72,8 @@ func TestDecideAboutTheNextRotation(t *testing.T) {
 		},
 		{
 			"A request from before the client secret asks for nothing.",
-			rotation.Input{Spec: requested(born.Add(-time.Second)), Now: now}, rotation.Decision{},
+			rotation.Input{Spec: requested(born.Add(-time.Second)), Now: now},
+			rotation.Decision{},
 		},
 		{
 			"A request from the second in which the client secret was made is due.",

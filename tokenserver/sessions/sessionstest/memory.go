@@ -138,6 +138,20 @@ func (m *Memory) End(ctx context.Context, owner sessions.Owner, id string) error
 	})
 }
 
+// EndUser implements sessions.Store.
+func (m *Memory) EndUser(ctx context.Context, owner sessions.Owner, username, kind string) (ended int, err error) {
+	err = m.do(ctx, func() error {
+		for key, s := range m.sessions {
+			if s.Owner == owner && s.Username == username && s.UserKind == kind {
+				delete(m.sessions, key)
+				ended++
+			}
+		}
+		return nil
+	})
+	return ended, err
+}
+
 // Spend implements sessions.Store.
 func (m *Memory) Spend(ctx context.Context, spent sessions.Spent) error {
 	return m.do(ctx, func() error {

@@ -95,6 +95,7 @@ func (f *fixture) calls(s *sessions.Session) map[string]func(context.Context, se
 		},
 		"Replace": func(ctx context.Context, store sessions.Store) error { return store.Replace(ctx, replaced) },
 		"End":     func(ctx context.Context, store sessions.Store) error { return store.End(ctx, s.Owner, s.ID) },
+		"EndUser": callEndUser(s),
 		"Spend": func(ctx context.Context, store sessions.Store) error {
 			return store.Spend(ctx, f.spent(sessions.KindAccessToken, s.ID))
 		},
@@ -133,7 +134,9 @@ func (f *fixture) unreachable() {
 	}
 	calls := f.calls(s)
 	// An End or a Spend that was not answered may happen all the same once the store is back.
-	kept := f.create(f.here, f.session())
+	kept := f.session()
+	kept.Username = "another user"
+	f.create(f.here, kept)
 	repair := f.options.Break(f.T)
 	var group sync.WaitGroup
 	for _, store := range f.views() {

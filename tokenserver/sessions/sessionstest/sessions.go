@@ -5,6 +5,7 @@ package sessionstest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"sync"
@@ -17,7 +18,10 @@ func (f *fixture) roundTrip() {
 	full := f.session()
 	bare := f.session()
 	bare.Audiences, bare.Scopes, bare.UserKind, bare.Username = nil, nil, "Admin", "a"
-	for _, s := range []*sessions.Session{full, bare} {
+	bare.Current = [sha256.Size]byte{} // A login without refresh tokens.
+	visiting := f.session()
+	visiting.UserKind, visiting.Username = "Visitor", "visitor:0123456789abcdef0123"
+	for _, s := range []*sessions.Session{full, bare, visiting} {
 		f.create(f.here, s)
 		if s.Version == "" {
 			f.Error("Create left Version empty")

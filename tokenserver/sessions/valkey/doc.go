@@ -19,7 +19,8 @@
 //
 // Keys expire by themselves. What has to happen at once is one Lua script: to create with the cap, to replace from a version, to spend
 // within the bound. Each can be sent twice, in case its answer was lost: whoever writes chooses the new version, or the value of the spent ID, so
-// a script finds out that it has been there before.
+// a script finds out that it has been there before. The end of all of a user's sessions is a loop over the owner's sorted set as it was at
+// the beginning, as a script that reads thousands of sessions would keep the server from others.
 //
 // # What it expects of the server
 //

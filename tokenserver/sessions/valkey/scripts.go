@@ -60,6 +60,15 @@ end
 redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('DEL', KEYS[1])`)
 
+// endAllScript removes some sessions of an owner (KEYS[1]), and counts how many it removed. ARGV: prefix, members.
+var endAllScript = valkey.NewLuaScriptRetryable(`
+local removed = 0
+for i = 2, #ARGV do
+  redis.call('ZREM', KEYS[1], ARGV[i])
+  removed = removed + redis.call('DEL', ARGV[1] .. ARGV[i])
+end
+return removed`)
+
 // spendScript records a token ID (KEYS[1]) among those of an owner and kind (KEYS[2]). ARGV: a value that no other call has, when it expires, member, most.
 var spendScript = valkey.NewLuaScriptRetryable(`
 local by = redis.call('GET', KEYS[1])

@@ -213,6 +213,56 @@ func TestSweepsOfMany(t *testing.T) {
 	}
 }
 
+func TestTheEndOfManySessionsOfAUser(t *testing.T) {
+	server := valkeytest.Start(t)
+	here, there := open(t, optionsFor(server)), open(t, optionsFor(server))
+	const many = 900
+	bobs := newSession()
+	for i := range many {
+		s := newSession()
+		if i%2 == 0 {
+			s.Username = "bob"
+			bobs = s
+		}
+		if err := here.Create(t.Context(), s, many); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended, err := there.EndUser(t.Context(), bobs.Owner, "bob", bobs.UserKind)
+	if ended != many/2 || err != nil {
+		t.Errorf("got %d ended (%v), want %d", ended, err, many/2)
+	}
+	// The others, and their sorted set.
+	if names := keys(t, here); len(names) != many/2+1 {
+		t.Errorf("there are %d keys left, want %d", len(names), many/2+1)
+	}
+	if _, err := here.Get(t.Context(), bobs.Owner, bobs.ID); !errors.Is(err, sessions.ErrNotFound) {
+		t.Errorf("got %v, want %v", err, sessions.ErrNotFound)
+	}
+}
+
+func TestASessionThatCannotBeReadEndsWithNobodys(t *testing.T) {
+	store := open(t, optionsFor(valkeytest.Start(t)))
+	client := store.Client()
+	damaged, sound := newSession(), newSession()
+	if err := store.Create(t.Context(), damaged, 10); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range keys(t, store) {
+		if strings.HasPrefix(name, valkey.Prefix+"session:") {
+			if err := client.Do(t.Context(), client.B().Set().Key(name).Value("damaged").Build()).Error(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := store.Create(t.Context(), sound, 10); err != nil {
+		t.Fatal(err)
+	}
+	if ended, err := store.EndUser(t.Context(), sound.Owner, sound.Username, sound.UserKind); ended != 1 || err != nil {
+		t.Errorf("got %d ended (%v), want the sound one", ended, err)
+	}
+}
+
 func TestAServerThatComesAndGoes(t *testing.T) {
 	for name, start := range map[string]func(testing.TB, ...string) *valkeytest.Server{
 		"with a password": valkeytest.Start, "with TLS": valkeytest.StartTLS,

@@ -16,7 +16,7 @@ import (
 
 var errAnswer = errors.New("the server answers with something else than was asked for")
 
-// batch is how many keys a sweep handles with one command, so that none keeps the server from others for long.
+// batch is how many keys a sweep, or the end of a user's sessions, handles with one command, so that none keeps the server from others for long.
 const batch = 200
 
 // Sweep implements sessions.Store. The server removes what expires by its own clock; this removes the rest, and what expires by the
@@ -105,6 +105,10 @@ func (s *Store) values(ctx context.Context, keys []string) ([]valkey.ValkeyMessa
 		return nil, err
 	}
 	defer cancel()
+	return s.get(ctx, keys)
+}
+
+func (s *Store) get(ctx context.Context, keys []string) ([]valkey.ValkeyMessage, error) {
 	return s.client.Do(ctx, s.client.B().Mget().Key(keys...).Build()).ToArray()
 }
 
