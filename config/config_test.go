@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,16 +143,25 @@ func TestSamplesApply(t *testing.T) {
 	var names []string
 	for _, intg := range got.Items {
 		names = append(names, intg.Name)
+		checkUsers(t, &intg)
 	}
-	if diff := cmp.Diff([]string{"order-sync", "stock-report"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"magento-sync", "order-sync", "orocommerce-storefront", "shopware-sync", "stock-report"}, names); diff != "" {
 		t.Errorf("samples (-want +got):\n%s", diff)
 	}
-	for _, user := range got.Items[1].Spec.Users {
+}
+
+// checkUsers checks that each user of a sample can log in, and that there is one if the sample has the grant password.
+func checkUsers(t *testing.T, intg *v1alpha1.Integration) {
+	t.Helper()
+	if slices.Contains(intg.Spec.GrantTypes, v1alpha1.GrantTypePassword) != (len(intg.Spec.Users) > 0) {
+		t.Errorf("Integration %s has %d users and the grants %v", intg.Name, len(intg.Spec.Users), intg.Spec.GrantTypes)
+	}
+	for _, user := range intg.Spec.Users {
 		var secret corev1.Secret
 		if err := k8sClient.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: user.SecretRef.Name}, &secret); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := logins.Read(&secret); err != nil || !logins.Consents(secret.Labels, "stock-report") {
+		if _, err := logins.Read(&secret); err != nil || !logins.Consents(secret.Labels, intg.Name) {
 			t.Errorf("Secret %s is not one to log in with: %v, labels %v", secret.Name, err, secret.Labels)
 		}
 	}
@@ -167,7 +177,9 @@ func TestTheDefaultPolicyAllowsAllThatThereIs(t *testing.T) {
 	}
 	all := []v1alpha1.Pattern{"*"}
 	want := v1alpha1.IntegrationPolicySpec{Allow: v1alpha1.Allowance{
-		Profiles:   []v1alpha1.Profile{v1alpha1.ProfileOAuth2},
+		Profiles: []v1alpha1.Profile{
+			v1alpha1.ProfileOAuth2, v1alpha1.ProfileShopware, v1alpha1.ProfileOroCommerce, v1alpha1.ProfileMagento,
+		},
 		GrantTypes: []v1alpha1.GrantType{v1alpha1.GrantTypeClientCredentials, v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken},
 		Scopes:     all, Audiences: all, ResourceServerAudiences: all, ClientIDs: all,
 		CredentialMethods: []v1alpha1.CredentialMethod{

@@ -103,11 +103,14 @@ func grantedNow(s *scope, before *v1alpha1.Granted) *v1alpha1.Granted {
 	if granted.TokenFormat == v1alpha1.TokenFormatOpaque && before.TokenFormat != v1alpha1.TokenFormatOpaque {
 		granted.TokenFormat = v1alpha1.TokenFormatJWT
 	}
-	if !slices.Contains(before.GrantTypes, v1alpha1.GrantTypeRefreshToken) {
-		granted.GrantTypes = slices.DeleteFunc(granted.GrantTypes, func(g v1alpha1.GrantType) bool {
-			return g == v1alpha1.GrantTypeRefreshToken
-		})
+	granted.GrantTypes = slices.DeleteFunc(granted.GrantTypes, func(g v1alpha1.GrantType) bool {
+		return granted.Profile.Seals(g) && !slices.Contains(before.GrantTypes, g)
+	})
+	if !slices.Contains(granted.GrantTypes, v1alpha1.GrantTypeRefreshToken) {
 		granted.RefreshLifetime = nil
+	}
+	if !slices.Contains(granted.GrantTypes, v1alpha1.GrantTypePassword) {
+		granted.Users = nil
 	}
 	return granted
 }

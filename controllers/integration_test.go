@@ -80,6 +80,7 @@ func TestMinimalIntegration(t *testing.T) {
 			Introspection: issuer + "/oauth2/introspect", Revocation: issuer + "/oauth2/revoke", Verify: issuer + "/verify",
 		},
 		Granted: &v1alpha1.Granted{
+			Profile:       v1alpha1.ProfileOAuth2,
 			GrantTypes:    []v1alpha1.GrantType{v1alpha1.GrantTypeClientCredentials},
 			Access:        []v1alpha1.Access{{Audience: "https://orders.shop.example", Scopes: []string{"orders.read", "orders.write"}}},
 			DefaultScopes: []string{"orders.read", "orders.write"}, SigningAlgorithm: v1alpha1.SigningAlgorithmES256,

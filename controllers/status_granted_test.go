@@ -70,6 +70,14 @@ func TestWhatNeedsAKeyIsGrantedOnceThatIsThere(t *testing.T) {
 		}
 		return g
 	}
+	magento := func(grants ...v1alpha1.GrantType) *v1alpha1.Granted {
+		g := with(es256, v1alpha1.TokenFormatJWT, grants...)
+		g.Profile = v1alpha1.ProfileMagento
+		if slices.Contains(grants, password) {
+			g.Users = []v1alpha1.User{{SecretRef: v1alpha1.SecretReference{Name: "anna"}}}
+		}
+		return g
+	}
 	const jwt, opaque = v1alpha1.TokenFormatJWT, v1alpha1.TokenFormatOpaque
 	tests := []struct {
 		name          string
@@ -86,6 +94,9 @@ func TestWhatNeedsAKeyIsGrantedOnceThatIsThere(t *testing.T) {
 		{"Opaque tokens stay while the key is away.", with(es256, opaque, password), with(es256, opaque, password, refresh), nil, with(es256, opaque, password)},
 		{"Leaving opaque tokens needs no key.", with(es256, opaque, clientGrant), with(es256, jwt, clientGrant), []v1alpha1.SigningAlgorithm{es256}, with(es256, jwt, clientGrant)},
 		{"Leaving refresh tokens does not wait for another algorithm's key.", with(es256, jwt, password, refresh), with(rs256, jwt, password), nil, with(es256, jwt, password)},
+		{"Logins to Magento wait, as they are sessions.", magento(clientGrant), magento(clientGrant, password), []v1alpha1.SigningAlgorithm{es256}, magento(clientGrant)},
+		{"Logins to Magento stay while the key is away.", magento(clientGrant, password), magento(clientGrant, password), nil, magento(clientGrant, password)},
+		{"Magento's lasting token needs no key but the one that signs.", nil, magento(clientGrant), []v1alpha1.SigningAlgorithm{es256}, magento(clientGrant)},
 		{"What an older version granted is JWTs.", with(es256, "", clientGrant), with(es256, opaque, clientGrant), []v1alpha1.SigningAlgorithm{es256}, with(es256, jwt, clientGrant)},
 	}
 	for _, tt := range tests {

@@ -221,9 +221,10 @@ func (w *world) checkEverything(t *testing.T) {
 		}
 		for i := range secrets.Items {
 			secret := &secrets.Items[i]
-			value := string(secret.Data[secret.Annotations[v1alpha1.AnnotationClientSecretKey]])
-			if value != "" && strings.Contains(told, value) {
-				t.Errorf("the client secret in Secret %s was written to a log, an event or a status", client.ObjectKeyFromObject(secret))
+			for _, key := range []string{secret.Annotations[v1alpha1.AnnotationClientSecretKey], "access_token", "access_token_secret"} {
+				if value := string(secret.Data[key]); value != "" && strings.Contains(told, value) {
+					t.Errorf("what Secret %s holds under %s was written to a log, an event or a status", client.ObjectKeyFromObject(secret), key)
+				}
 			}
 		}
 	}

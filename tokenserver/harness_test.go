@@ -152,8 +152,8 @@ func (s *fixture) previousUses(clientID string) int {
 	return s.used[clientID]
 }
 
-// start starts a token server whose issuer URL has the given path. When the test is over it looks for secrets in the log.
-func start(t *testing.T, issuerPath string) *fixture {
+// start starts a token server whose issuer URL has the given path, as edits have it. When the test is over it looks for secrets in the log.
+func start(t *testing.T, issuerPath string, edits ...func(*tokenserver.Server)) *fixture {
 	t.Helper()
 	store := &memory{clients: map[string]*clients.Client{}, sealing: newSealingKeys(t)}
 	algorithms := []string{"ES256", "RS256", "EdDSA"}
@@ -186,7 +186,7 @@ func start(t *testing.T, issuerPath string) *fixture {
 	if err := s.registry.Register(metrics); err != nil {
 		t.Fatal(err)
 	}
-	s.Config.Handler = (&tokenserver.Server{
+	server := &tokenserver.Server{
 		Issuer: s.issuer, Clients: store, Virtual: store, Keys: store, Sessions: s.sessions, MaxSessions: 100,
 		Limits: limits.Observed(limits.NewMemory(clock), metrics.CountLimited), JWKSMaxAge: 5 * time.Minute, Now: clock,
 		Log: slog.New(slog.NewJSONHandler(s.log, nil)), Metrics: metrics, PreviousUsed: func(c *clients.Client) {
@@ -194,7 +194,11 @@ func start(t *testing.T, issuerPath string) *fixture {
 			defer s.mu.Unlock()
 			s.used[c.ID]++
 		},
-	}).Handler()
+	}
+	for _, edit := range edits {
+		edit(server)
+	}
+	s.Config.Handler = server.Handler()
 	s.Config.ErrorLog = slog.NewLogLogger(slog.NewJSONHandler(s.log, nil), slog.LevelError)
 	s.Start()
 	t.Cleanup(func() {

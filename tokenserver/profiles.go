@@ -13,6 +13,7 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/introspection"
+	"github.com/integration-operator/integration-operator/tokenserver/profiles/orocommerce"
 	"github.com/integration-operator/integration-operator/tokenserver/profiles/shopware"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 )
@@ -50,7 +51,7 @@ func (p *parts) addProfiles(routes map[string]http.Handler) []forwardauth.Dialec
 	add := func(route string, handler http.Handler) {
 		routes[route], routes[virtualBase+route] = handler, handler
 	}
-	dialects = append(dialects, p.addShopware(add))
+	dialects = append(dialects, p.addShopware(add), p.addOroCommerce(add))
 	return dialects
 }
 
@@ -61,4 +62,14 @@ func (p *parts) addShopware(add func(route string, handler http.Handler)) forwar
 	add(shopware.PathIntegrations, integrations)
 	add(shopware.PathIntegrations+"/{id}", integrations)
 	return shopware.Verify(p.checker)
+}
+
+// addOroCommerce adds the route of OroCommerce, which browsers use as well.
+func (p *parts) addOroCommerce(add func(route string, handler http.Handler)) forwardauth.Dialect {
+	s := p.server
+	add(orocommerce.PathToken, &orocommerce.CORS{
+		Origins: s.CORSOrigins, Next: p.tokenEndpoint(orocommerce.PathToken, orocommerce.Dialect{}), Now: s.Now,
+		Observe: s.observer(orocommerce.PathToken),
+	})
+	return orocommerce.Verify()
 }

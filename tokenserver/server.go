@@ -32,7 +32,7 @@ import (
 const routeOther = "other"
 
 // A Server is the token server without its listener. All its fields are needed but Log, Metrics, Virtual, Lasting, KeySource,
-// PreviousUsed and RefreshGrace.
+// PreviousUsed, CORSOrigins and RefreshGrace.
 type Server struct {
 	// Issuer is the issuer URL, without trailing slash.
 	Issuer string
@@ -58,6 +58,8 @@ type Server struct {
 	KeySource clientauth.KeySource
 	// PreviousUsed is told of each client that has got in by its previous secret. It must not block.
 	PreviousUsed func(*clients.Client)
+	// CORSOrigins are the origins whose scripts may use the token endpoint of OroCommerce.
+	CORSOrigins []string
 	// JWKSMaxAge is how long verifiers may cache the keys and the metadata.
 	JWKSMaxAge time.Duration
 	// Now is the clock.

@@ -294,7 +294,7 @@ func TestShopwareTokensAreIntrospectedAndRevoked(t *testing.T) {
 	login := mustShop(t, s.shop(t, shopToken, shopLogin("admin", members{"scopes": "write"})))
 	ask := func(path, token string) string {
 		got := s.do(t, http.MethodPost, path, "token="+token, "Content-Type", "application/x-www-form-urlencoded",
-			"Authorization", basicHeader(shopKey, shopSecret))
+			"Authorization", basicOf(shopKey, shopSecret))
 		if got.status != http.StatusOK {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}

@@ -205,12 +205,15 @@ func (g *Granted) Methods() []CredentialMethod {
 	}
 }
 
-// keyAlgorithms knows who seals something: opaque tokens, refresh tokens, and the sessions that logins of the profile Magento are, although
-// they have no refresh tokens.
+// Seals reports whether what the grant gives out needs a key for KeyAlgorithmA256GCM: refresh tokens, and the sessions that logins of the
+// profile Magento are, although they have no refresh tokens.
+func (p Profile) Seals(grant GrantType) bool {
+	return grant == GrantTypeRefreshToken || p == ProfileMagento && grant == GrantTypePassword
+}
+
 func keyAlgorithms(profile Profile, signing SigningAlgorithm, format TokenFormat, grantTypes []GrantType) []SigningAlgorithm {
 	algorithms := []SigningAlgorithm{signing}
-	if format == TokenFormatOpaque || slices.Contains(grantTypes, GrantTypeRefreshToken) ||
-		profile == ProfileMagento && slices.Contains(grantTypes, GrantTypePassword) {
+	if format == TokenFormatOpaque || slices.ContainsFunc(grantTypes, profile.Seals) {
 		algorithms = append(algorithms, KeyAlgorithmA256GCM)
 	}
 	return algorithms

@@ -104,7 +104,7 @@ func TestASessionMovesOnAndItsLoginNeverChanges(t *testing.T) {
 	wanted := &v1alpha1.TokenSession{
 		ObjectMeta: metav1.ObjectMeta{Name: "moves-on", Namespace: metav1.NamespaceDefault},
 		Spec: v1alpha1.TokenSessionSpec{
-			Integration: "shop-login", ClientID: "default.shop-login", Username: "anna", UserKind: v1alpha1.UserKindAdmin,
+			Integration: "shop-login", ClientID: "default.shop-login", Username: "anna", UserKind: v1alpha1.SessionUserKind(v1alpha1.UserKindAdmin),
 			Audiences: []string{"urn:a"}, Scopes: []string{"a"}, IssuedAt: metav1.NewTime(time.Unix(1_800_000_000, 0)),
 		},
 		Status: v1alpha1.TokenSessionStatus{

@@ -45,6 +45,10 @@ type TokenSessionList struct {
 	Items []TokenSession `json:"items"`
 }
 
+// SessionUserKind is what the user of a login is: one of the kinds of users, or Visitor, of whom spec.users of an Integration knows nothing.
+// +kubebuilder:validation:Enum=Admin;Customer;Visitor
+type SessionUserKind string
+
 // TokenSessionSpec is what was decided at a login.
 type TokenSessionSpec struct {
 	// integration is the name of the Integration that the user logged in to.
@@ -65,9 +69,9 @@ type TokenSessionSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	Username string `json:"username"`
 
-	// userKind is what the user is to the API.
+	// userKind is what the user is to the API: Admin, Customer, or Visitor for somebody who is nobody in particular.
 	// +required
-	UserKind UserKind `json:"userKind"`
+	UserKind SessionUserKind `json:"userKind"`
 
 	// audiences are the APIs that the login is for.
 	// +optional

@@ -59,7 +59,8 @@ func (g RefreshToken) Begin(ctx context.Context, r *Authenticated) (Offer, error
 	}
 	r.Concerns("", claims.SessionID)
 	presented := tokens.HashOf(token)
-	session, err := g.Logins.Present(ctx, sessions.OwnerOf(client), claims.SessionID, presented)
+	logins := g.loginsOf(client)
+	session, err := logins.Present(ctx, sessions.OwnerOf(client), claims.SessionID, presented)
 	if err != nil {
 		return nil, sessionError(err)
 	}
@@ -71,12 +72,23 @@ func (g RefreshToken) Begin(ctx context.Context, r *Authenticated) (Offer, error
 	}
 	user, _ := client.User(session.Username) // Honoured has found it.
 	offer := &refreshOffer{
-		logins: g.Logins, client: client, user: user, login: r.caller.Login(), session: session, presented: presented,
+		logins: logins, client: client, user: user, login: r.caller.Login(), session: session, presented: presented,
 	}
 	if offer.policy = policyOf(session, client.PolicyFor(offer.user)); len(offer.policy.Access) == 0 {
 		return nil, invalidGrant(errNoAccessRemaining)
 	}
 	return offer, nil
+}
+
+// loginsOf returns the logins by whose rule a client's are refreshed. Where a refresh kills the pair before it, a lost reply is no reason to
+// take a token twice.
+func (g RefreshToken) loginsOf(c *clients.Client) *sessions.Logins {
+	if !c.PairsTokens() {
+		return g.Logins
+	}
+	strict := *g.Logins
+	strict.Grace = 0
+	return &strict
 }
 
 // invalidGrant is what every refresh token gets that is no good, whatever the reason.

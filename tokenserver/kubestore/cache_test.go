@@ -245,6 +245,13 @@ func TestWhatIsAlikeIsShared(t *testing.T) {
 	if one.Status.Endpoints != two.Status.Endpoints || other.Status.Endpoints.Issuer != "https://b" || one.Status.Endpoints.Issuer != "https://a" {
 		t.Error("equal endpoints must be one, and others must not")
 	}
+	plain, based := status("https://b"), &v1alpha1.Integration{Status: v1alpha1.IntegrationStatus{Endpoints: v1alpha1.EndpointsOf("https://b")}}
+	based.Status.Endpoints.Base = "https://b/integrations/shop/app"
+	alike.integration(based)
+	if plain.Status.Endpoints == based.Status.Endpoints ||
+		!sameMemory(plain.Status.Endpoints.JWKS, based.Status.Endpoints.JWKS) {
+		t.Error("endpoints that differ must be two, with one string for each that is alike")
+	}
 	alike.integration(&v1alpha1.Integration{})
 }
 

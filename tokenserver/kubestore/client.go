@@ -13,14 +13,18 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 )
 
-// newClient builds the client of a record that has a claim. The keys that a client proves itself with come from spec, as they give nobody
-// more than the client has.
+// newClient builds the client of a record that has a claim. The keys that a client proves itself with come from spec, and so does what
+// users register security keys with, as they give nobody more than the client and its users have.
 func (x *clientIndex) newClient(r *record) *clients.Client {
 	i := r.integration
 	c := grantedTo(i)
 	c.Users = x.users(i.Namespace, i.Name, i.Status.Granted.Users)
 	if c.Accepts(clients.MethodClientSecret) {
 		c.Secrets, c.RotatedAt = secretsOf(r.credentials, i)
+	}
+	c.Lasting = lastingToken(c, r.credentials, i)
+	if magento := i.Spec.Magento; c.Profile == clients.ProfileMagento && magento != nil && magento.SecurityKeys != nil {
+		c.RelyingParty = &clients.RelyingParty{ID: magento.SecurityKeys.RelyingPartyID, Origins: magento.SecurityKeys.Origins}
 	}
 	if c.Accepts(clients.MethodPrivateKeyJWT) {
 		if c.AssertionKeys = r.assertionKeys; i.Spec.Credentials.JWKS == nil {
@@ -48,6 +52,7 @@ func grantedTo(i *v1alpha1.Integration) *clients.Client {
 	c := &clients.Client{
 		ID:        i.Status.ClientID,
 		Namespace: i.Namespace, Name: i.Name, UID: string(i.UID),
+		Profile:               profileOf(granted.Profile),
 		Suspended:             i.Spec.Suspend,
 		Methods:               methodsOf(granted),
 		GrantTypes:            grantTypesOf(granted),
@@ -56,6 +61,10 @@ func grantedTo(i *v1alpha1.Integration) *clients.Client {
 		Opaque:                granted.TokenFormat == v1alpha1.TokenFormatOpaque,
 		TokenLifetime:         granted.Lifetime.Duration,
 		IntrospectedAudiences: granted.IntrospectedAudiences,
+		UserKind:              userKindOf(granted.Application),
+		UserLifetimes:         userLifetimesOf(granted),
+		Application:           string(granted.Application),
+		Guests:                granted.Guests && granted.Application == v1alpha1.OroCommerceStorefront,
 	}
 	for _, before := range []*metav1.Time{i.Spec.RevokeTokensIssuedBefore, i.Status.TokensRevokedBefore} {
 		if before != nil && before.After(c.RevokedBefore) {
@@ -69,6 +78,38 @@ func grantedTo(i *v1alpha1.Integration) *clients.Client {
 		c.Access = append(c.Access, clients.Access{Audience: access.Audience, Scopes: access.Scopes})
 	}
 	return c
+}
+
+// profileOf returns the profile of a client. None is plain OAuth 2: so are a spec and a status from before there was a choice.
+func profileOf(p v1alpha1.Profile) clients.Profile {
+	if p == v1alpha1.ProfileOAuth2 {
+		return clients.ProfileOAuth2
+	}
+	return clients.Profile(p)
+}
+
+// userKindOf returns the only kind of users that may log in to an application; none where there are no applications.
+func userKindOf(application v1alpha1.OroCommerceApplication) string {
+	switch application {
+	case v1alpha1.OroCommerceBackOffice:
+		return clients.KindAdmin
+	case v1alpha1.OroCommerceStorefront:
+		return clients.KindCustomer
+	default:
+		return ""
+	}
+}
+
+// userLifetimesOf returns how long the access tokens of users are good for, by their kind, and nil where that is the same for all.
+func userLifetimesOf(granted *v1alpha1.Granted) map[string]time.Duration {
+	if len(granted.UserLifetimes) == 0 {
+		return nil
+	}
+	lifetimes := make(map[string]time.Duration, len(granted.UserLifetimes))
+	for _, l := range granted.UserLifetimes {
+		lifetimes[string(l.Kind)] = l.Lifetime.Duration
+	}
+	return lifetimes
 }
 
 // methodsOf returns how a client may prove who it is.

@@ -35,6 +35,10 @@ type clientIndex struct {
 	// that a Secret's event costs no more than the Integrations it concerns.
 	logins map[types.NamespacedName]*login
 	usedBy map[types.NamespacedName]map[*record]struct{}
+	// other finds the published clients by something else than their client ID; its readers take no lock either.
+	other *otherNames
+	// defaults are the Integrations that logins without a client are for where their URL names none.
+	defaults []types.NamespacedName
 	// log gets a line for each damaged key of a client.
 	log *slog.Logger
 }
@@ -50,8 +54,9 @@ type record struct {
 	claim string
 }
 
-func newClientIndex(log *slog.Logger) *clientIndex {
+func newClientIndex(log *slog.Logger, defaults ...types.NamespacedName) *clientIndex {
 	return &clientIndex{
+		other: newOtherNames(), defaults: defaults,
 		records: map[types.NamespacedName]*record{},
 		namedBy: map[types.NamespacedName]types.NamespacedName{},
 		claims:  map[string][]*record{},
@@ -118,6 +123,7 @@ func (x *clientIndex) changeLocked(name types.NamespacedName, edit func(*record)
 	}
 	former := usersOf(r.integration)
 	edit(r)
+	r.settle()
 	x.use(r, name.Namespace, former, usersOf(r.integration))
 	if r.integration == nil && len(r.credentials) == 0 {
 		delete(x.records, name)
@@ -128,6 +134,9 @@ func (x *clientIndex) changeLocked(name types.NamespacedName, edit func(*record)
 		x.publish(before)
 	}
 	x.publish(after)
+	if slices.Contains(x.defaults, name) {
+		x.chooseDefaults() // It may be known by now whom the name stands for, without a client.
+	}
 }
 
 // move lists r in claims under another client ID; an empty one takes it off.
@@ -153,8 +162,9 @@ func (x *clientIndex) publish(id string) {
 	}
 	holders := x.claims[id]
 	if len(holders) == 0 {
-		if _, was := x.published.LoadAndDelete(id); was {
+		if before, was := x.published.LoadAndDelete(id); was {
 			x.count.Add(-1)
+			x.rename(before, nil, false)
 		}
 		return
 	}
@@ -166,20 +176,34 @@ func (x *clientIndex) publish(id string) {
 	}
 	c := x.newClient(holder)
 	x.leaveOut(c.Users, holder.integration)
-	if _, was := x.published.Swap(id, c); !was {
+	before, was := x.published.Swap(id, c)
+	if !was {
 		x.count.Add(1)
 	}
+	x.rename(before, c, len(usersOf(holder.integration)) > 0)
 }
 
 // claimOf returns the client ID that an Integration contributes a client for, or nothing: when it is gone or going, when the
-// controllers have not granted it anything yet, or when status holds another ID than the one it may want.
+// controllers have not granted it anything yet, or when status holds another ID, or another profile, than the one it may want.
 func claimOf(i *v1alpha1.Integration) string {
 	if i == nil || i.DeletionTimestamp != nil || i.Status.Granted == nil || i.Status.ClientID != i.WantedClientID() {
 		return ""
 	}
 	// The rest of the token server relies on a grant to be complete.
-	if g := i.Status.Granted; len(g.Access) == 0 || g.SigningAlgorithm == "" || g.Lifetime.Duration <= 0 {
+	if g := i.Status.Granted; !complete(g) || profileOf(g.Profile) != profileOf(i.Spec.Profile) {
 		return ""
 	}
 	return i.Status.ClientID
+}
+
+// complete reports whether a grant says all that a client of its profile needs. One of OroCommerce is of an application, so that none lacks the
+// bounds that this sets.
+func complete(g *v1alpha1.Granted) bool {
+	if len(g.Access) == 0 || g.SigningAlgorithm == "" || g.Lifetime.Duration <= 0 {
+		return false
+	}
+	if (g.Profile == v1alpha1.ProfileOroCommerce) != (userKindOf(g.Application) != "") {
+		return false
+	}
+	return !slices.ContainsFunc(g.UserLifetimes, func(l v1alpha1.UserLifetime) bool { return l.Lifetime.Duration <= 0 })
 }

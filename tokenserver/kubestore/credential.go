@@ -20,7 +20,7 @@ import (
 // integrationKind is the kind of the owners of credentials Secrets.
 const integrationKind = "Integration"
 
-// A credential is what is kept of one credentials Secret: never the secret, only digests.
+// A credential is what is kept of one credentials Secret: never the secret, only digests, but where lasting tokens are derived from it.
 type credential struct {
 	// secret is the name of the Secret, in the Integration's namespace.
 	secret string
@@ -30,6 +30,11 @@ type credential struct {
 	hash  [sha256.Size]byte
 	// rotation is how far a rotation of the secret has come; nil while no other secret is accepted beside it.
 	rotation *v1alpha1.RotationRecord
+	// plain is the client secret until the Integration is known, and lasting the token that is derived from it if the Integration has one.
+	plain   clients.Concealed
+	lasting *clients.LastingToken
+	// issuedAt is since when the client secret has been in place.
+	issuedAt time.Time
 }
 
 // credentialOf returns the credential in a Secret and the Integration that its label names. It returns false for a Secret
@@ -44,7 +49,9 @@ func credentialOf(s *corev1.Secret) (credential, types.NamespacedName, bool) {
 	if utf8.RuneCount(secret) < v1alpha1.MinClientSecretLength {
 		return credential{}, integration, false
 	}
-	return credential{secret: s.Name, owner: owner.UID, hash: sha256.Sum256(secret), rotation: rotationOf(s)}, integration, true
+	return credential{
+		secret: s.Name, owner: owner.UID, hash: sha256.Sum256(secret), rotation: rotationOf(s), plain: concealed(secret), issuedAt: issuedAt(s),
+	}, integration, true
 }
 
 // rotationOf returns the record of a rotation in which more than the Secret's own client secret is accepted, or nil. A damaged record is
@@ -57,13 +64,19 @@ func rotationOf(s *corev1.Secret) *v1alpha1.RotationRecord {
 	return &record
 }
 
-// secretsOf returns what is accepted by those credentials that belong to an Integration, without duplicates and in a fixed order, and when
-// the current secret took the place of the previous one, if there is one. What is current or announced in one Secret is so altogether.
-func secretsOf(credentials []credential, i *v1alpha1.Integration) (secrets []clients.Secret, rotatedAt time.Time) {
+// belonging returns those credentials that belong to an Integration.
+func belonging(credentials []credential, i *v1alpha1.Integration) []credential {
 	credentials = slices.DeleteFunc(slices.Clone(credentials), func(c credential) bool { return c.owner != i.UID })
 	if slices.ContainsFunc(credentials, func(c credential) bool { return c.namedBy(i) }) {
 		credentials = slices.DeleteFunc(credentials, func(c credential) bool { return !c.namedBy(i) })
 	}
+	return credentials
+}
+
+// secretsOf returns what is accepted by those credentials that belong to an Integration, without duplicates and in a fixed order, and when
+// the current secret took the place of the previous one, if there is one. What is current or announced in one Secret is so altogether.
+func secretsOf(credentials []credential, i *v1alpha1.Integration) (secrets []clients.Secret, rotatedAt time.Time) {
+	credentials = belonging(credentials, i)
 	add := func(s clients.Secret) {
 		if at := slices.IndexFunc(secrets, func(known clients.Secret) bool { return known.Hash == s.Hash }); at < 0 {
 			secrets = append(secrets, s)

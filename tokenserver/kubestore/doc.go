@@ -12,7 +12,8 @@
 // reader on the request path takes a value and nothing else: no lock is held across a request, no API call is made, and with the
 // API server down the last values stay. A Store never writes to Kubernetes; the controllers do.
 //
-// Three parts share that pattern: clientIndex (clients.go, client.go, credential.go, login.go, assertionkeys.go), keyring (keys.go) and
+// Three parts share that pattern: clientIndex (clients.go, client.go, credential.go, lasting.go, login.go, assertionkeys.go, and
+// othernames.go for requests that name no client ID), keyring (keys.go) and
 // servingCertificate (certificate.go). Store (store.go) feeds them and says whether they are complete.
 //
 // # Last use

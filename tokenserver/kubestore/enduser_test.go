@@ -68,8 +68,8 @@ func TestAUsersSessionsAreFoundWhateverTheirLabels(t *testing.T) {
 			t.Errorf("another user's session: %v", err)
 		}
 	}
-	if got := r.spy.lists.Load(); got != 7 {
-		t.Errorf("%d lists, want three pages of labelled sessions and four of others", got)
+	if got := r.spy.lists.Load(); got < 7 {
+		t.Errorf("%d lists, want three pages of labelled sessions and four of others at least", got)
 	}
 }
 

@@ -58,7 +58,7 @@ func objectOf(s *sessions.Session, name string) *v1alpha1.TokenSession {
 		ObjectMeta: metadata,
 		Spec: v1alpha1.TokenSessionSpec{
 			Integration: s.Owner.Name, ClientID: s.ClientID,
-			Username: s.Username, UserKind: v1alpha1.UserKind(s.UserKind),
+			Username: s.Username, UserKind: v1alpha1.SessionUserKind(s.UserKind),
 			Audiences: s.Audiences, Scopes: s.Scopes, IssuedAt: metav1.NewTime(s.IssuedAt),
 		},
 		Status: v1alpha1.TokenSessionStatus{

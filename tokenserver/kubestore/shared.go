@@ -63,6 +63,12 @@ func (s *shared) integration(integration *v1alpha1.Integration) {
 	case status.Endpoints == nil:
 	case s.endpoints == nil || *s.endpoints != *status.Endpoints:
 		s.endpoints = status.Endpoints
+		// Those of the profiles differ by what is the Integration's own.
+		for _, url := range []*string{
+			&s.endpoints.Issuer, &s.endpoints.Token, &s.endpoints.Introspection, &s.endpoints.Revocation, &s.endpoints.Verify, &s.endpoints.JWKS,
+		} {
+			share(s, url)
+		}
 	default:
 		status.Endpoints = s.endpoints
 	}
@@ -73,6 +79,8 @@ func (s *shared) integration(integration *v1alpha1.Integration) {
 		shareAll(s, granted.IntrospectedAudiences)
 		share(s, &granted.SigningAlgorithm)
 		share(s, &granted.TokenFormat)
+		share(s, &granted.Profile)
+		share(s, &granted.Application)
 		for i := range granted.Access {
 			share(s, &granted.Access[i].Audience)
 			shareAll(s, granted.Access[i].Scopes)

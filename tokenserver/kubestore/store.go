@@ -29,6 +29,9 @@ type Options struct {
 	// ServingCertificate asks for the self-made serving certificate: GetCertificate serves it, and the store is not ready
 	// without it. It is false when certificates come from a directory or HTTP is plain.
 	ServingCertificate bool
+	// DefaultIntegrations are those that logins without a client are for where the URL names none: of each profile the first. A profile of
+	// which none is named has the only Integration with users instead.
+	DefaultIntegrations []types.NamespacedName
 	// Log gets a line for each damaged signing key, certificate, or key of a client; nil discards.
 	Log *slog.Logger
 }
@@ -54,7 +57,7 @@ func New(ctx context.Context, c cache.Cache, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{clients: newClientIndex(o.Log), keys: keys}
+	s := &Store{clients: newClientIndex(o.Log, o.DefaultIntegrations...), keys: keys}
 	secretSinks := []sink[*corev1.Secret]{s.clients.secretSink(), s.clients.loginSink(), s.keys}
 	if o.ServingCertificate {
 		s.serving = newServingCertificate(o.OperatorNamespace, o.Log)
@@ -90,6 +93,19 @@ func (s *Store) register(informer cache.Informer, h toolscache.ResourceEventHand
 // changed.
 func (s *Store) Client(id string) (*clients.Client, bool) {
 	return s.clients.client(id)
+}
+
+// Virtual returns the client of a login that names none: that of the named Integration if it is of the profile and may log in users. Without
+// namespace and name it is that of the first of Options.DefaultIntegrations of the profile, or else of the only Integration of the
+// profile with users; false if there is none. The value is shared and must not be changed.
+func (s *Store) Virtual(profile clients.Profile, namespace, name string) (*clients.Client, bool) {
+	return s.clients.other.virtual(profile, types.NamespacedName{Namespace: namespace, Name: name})
+}
+
+// LastingClient returns the client that a lasting token is of; false if it is nobody's. How long it takes tells nothing of the tokens
+// that there are, as they are looked up by their digests. The value is shared and must not be changed.
+func (s *Store) LastingClient(token string) (*clients.Client, bool) {
+	return s.clients.other.lasting(token)
 }
 
 // Integration returns the Integration of a name as the informer has it; false if it knows none. The value is shared and must not be

@@ -111,8 +111,8 @@ func LoginAddressKey(clientID string, source netip.Addr) Key {
 	return key
 }
 
-// How many keys there are for all names that do not exist: for client IDs, and for the users of a client, or of a kind. Anybody can make up names, and
-// must not fill a store with them. Two names share a key too rarely to be noticed.
+// How many keys there are for all names that do not exist: for client IDs, and for the users of a client, or of a kind. Anybody can make
+// up names, and must not fill a store with them. Two names share a key too rarely to be noticed.
 const (
 	unknownClients = 1 << 16
 	unknownUsers   = 1 << 12

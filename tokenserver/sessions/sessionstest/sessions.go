@@ -19,7 +19,9 @@ func (f *fixture) roundTrip() {
 	bare := f.session()
 	bare.Audiences, bare.Scopes, bare.UserKind, bare.Username = nil, nil, "Admin", "a"
 	bare.Current = [sha256.Size]byte{} // A login without refresh tokens.
-	for _, s := range []*sessions.Session{full, bare} {
+	visiting := f.session()
+	visiting.UserKind, visiting.Username = "Visitor", "visitor:0123456789abcdef0123"
+	for _, s := range []*sessions.Session{full, bare, visiting} {
 		f.create(f.here, s)
 		if s.Version == "" {
 			f.Error("Create left Version empty")
