@@ -47,7 +47,7 @@ type leaderParts struct {
 // called once the manager has ended: until then requests are served.
 func addTokenServer(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.Logger) (parts leaderParts, stop func(), err error) {
 	store, err := kubestore.New(ctx, mgr.GetCache(), kubestore.Options{
-		OperatorNamespace: o.OperatorNamespace, ServingCertificate: o.selfMadeCertificate(), Log: log,
+		OperatorNamespace: o.OperatorNamespace, ServingCertificate: o.selfMadeCertificate(), DefaultIntegrations: o.DefaultIntegrations, Log: log,
 	})
 	if err != nil {
 		return leaderParts{}, nil, err
@@ -73,7 +73,7 @@ func addTokenServer(ctx context.Context, mgr ctrl.Manager, o Options, log *slog.
 		kept.close()
 	}
 	server := &tokenserver.Server{
-		Issuer: o.IssuerURL, Clients: store, Keys: store, Sessions: kept, RefreshGrace: o.RefreshTokenGrace, MaxSessions: o.MaxSessions,
+		Issuer: o.IssuerURL, Clients: store, Virtual: store, Lasting: store, CORSOrigins: o.CORSOrigins, Keys: store, Sessions: kept, RefreshGrace: o.RefreshTokenGrace, MaxSessions: o.MaxSessions,
 		Limits: limits.Observed(kept.limiter, serverMetrics.CountLimited), Sources: limits.Sources{Trusted: o.TrustedProxies},
 		KeySource:    jwks.New(jwks.Options{AllowLocal: o.AllowLocalJWKSURI, Now: o.Now}),
 		PreviousUsed: lastUse.Used,
