@@ -4,10 +4,15 @@
 package tokenserver_test
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +21,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/integration-operator/integration-operator/internal/passwords"
+	"github.com/integration-operator/integration-operator/tokenserver"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 )
 
@@ -297,6 +303,68 @@ integration_operator_token_server_limited_attempts_total{by="user"} 2
 	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(want),
 		"integration_operator_token_server_audit_events_total", "integration_operator_token_server_limited_attempts_total"); err != nil {
 		t.Error(err)
+	}
+}
+
+// asUnkeyed returns made-up names that would share a count with each of the given ones if the first bits of a SHA-256 alone decided that:
+// what anybody can work out.
+func asUnkeyed(names []string, counts int) map[string]string {
+	place := func(name string) int {
+		sum := sha256.Sum256([]byte(name))
+		return int(binary.BigEndian.Uint16(sum[:])) % counts
+	}
+	wanted, found := map[int]string{}, map[string]string{}
+	for _, name := range names {
+		wanted[place(name)] = name
+	}
+	for i := 0; len(found) < len(wanted); i++ {
+		made := fmt.Sprint("made-up-", i)
+		if name, ok := wanted[place(made)]; ok && made != name {
+			found[name] = made
+		}
+	}
+	return found
+}
+
+// Whoever fails with made-up names learns of no other name whether it exists, whatever they know of the code. Two names may share a count
+// by chance, but not two pairs.
+func TestGuessingTellsNobodyWhoExists(t *testing.T) {
+	for _, tt := range []struct {
+		name, exists string
+		free, counts int
+		fail         func(s *fixture, name, address string) reply
+	}{
+		{"users", "alice", 5, 1 << 12, func(s *fixture, name, _ string) reply {
+			return s.form(t, "/oauth2/token", "web", "grant_type", "password", "username", name, "password", "hush")
+		}},
+		{"clients", "web", 10, 1 << 16, func(s *fixture, name, address string) reply {
+			return s.token(t, "grant_type=client_credentials&client_id="+name+"&client_secret="+otherSecret, "X-Forwarded-For", address)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			names := []string{tt.exists, "nobody", "noone", "none"}
+			before, differ := asUnkeyed(names, tt.counts), map[string]bool{}
+			for _, made := range []int{0, 1, tt.free, tt.free + 1} { // How often somebody fails with a made-up name before.
+				s := start(t, "", func(s *tokenserver.Server) { s.Sources.Trusted = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+				s.addLogin(t, nil)
+				said := map[string][]int{}
+				for i, name := range names {
+					address := fmt.Sprint("192.0.2.", i) // None of them comes to the limit of an address.
+					for range made {
+						tt.fail(s, before[name], address)
+					}
+					for range tt.free + 2 {
+						said[name] = append(said[name], tt.fail(s, name, address).status)
+					}
+					if !slices.Equal(said[name], said[tt.exists]) {
+						differ[name] = true
+					}
+				}
+			}
+			if len(differ) > 1 {
+				t.Errorf("%v do not look like %s, which exists", slices.Collect(maps.Keys(differ)), tt.exists)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/integration-operator/integration-operator/tokenserver/audit"
 	"github.com/integration-operator/integration-operator/tokenserver/clientauth"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/introspection"
@@ -18,6 +19,7 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/profiles/shopware"
 	"github.com/integration-operator/integration-operator/tokenserver/secondfactor"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
+	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
 // virtualBase is the path of an Integration's virtual base URL: below it are the routes of its profile, for that Integration only. Clients whose
@@ -52,14 +54,25 @@ func (p *parts) tokenEndpoint(route string, dialect grants.Dialect, some ...gran
 	}
 }
 
+// Shape returns the Shape of a tokens.Issuer for access tokens that are made elsewhere than at a token endpoint of the profile.
+func Shape(profile clients.Profile) func(*tokens.Claims) any {
+	switch profile {
+	case clients.ProfileShopware:
+		return shopware.Dialect{}.Claims
+	case clients.ProfileOroCommerce:
+		return orocommerce.Dialect{}.Claims
+	case clients.ProfileOAuth2, clients.ProfileMagento:
+		// A client of Magento gets none for itself: its own token is the one that lasts.
+	}
+	return nil
+}
+
 // addProfiles adds the routes of the profiles beside plain OAuth 2, each also below the virtual base URL, and returns their dialects for /verify.
 func (p *parts) addProfiles(routes map[string]http.Handler) []forwardauth.Dialect {
-	var dialects []forwardauth.Dialect
 	add := func(route string, handler http.Handler) {
 		routes[route], routes[virtualBase+route] = handler, handler
 	}
-	dialects = append(dialects, p.addShopware(add), p.addOroCommerce(add), p.addMagento(add))
-	return dialects
+	return []forwardauth.Dialect{p.addShopware(add), p.addOroCommerce(add), p.addMagento(add)}
 }
 
 // addShopware adds the routes of Shopware.

@@ -31,7 +31,7 @@ const (
 )
 
 // A Runnable serves the token server's handler on its own port, as a part of the manager that runs on every replica. The
-// manager starts it after the caches have synced and stops it before anything else.
+// manager starts it after the caches have synced, and stops it before anything else; it opens its port once Await says so.
 type Runnable struct {
 	// Handler answers the requests.
 	Handler http.Handler
@@ -43,6 +43,10 @@ type Runnable struct {
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// Insecure serves plain HTTP, for a proxy on the same host that ends TLS.
 	Insecure bool
+	// Await returns once Handler has all that it answers from, or ctx is done; nil means that there is nothing to wait for. Until then
+	// the port is closed, and who tries it goes on to another replica: what has not been read yet would be taken for unknown, and a
+	// client that is unknown gets a 401 and a failure that counts.
+	Await func(ctx context.Context)
 	// Ready returns why the server could not serve tokens now; nil means that nothing needs to be asked.
 	Ready func() error
 	// ShutdownDelay is how long the server goes on serving after it has become unready, so that the endpoints are withdrawn
@@ -83,12 +87,18 @@ func (r *Runnable) ReadyCheck(*http.Request) error {
 	return r.Ready()
 }
 
-// Start serves until ctx is done, then becomes unready, waits for ShutdownDelay, lets the requests in flight end and returns
-// nil. It returns an error when the configuration is incomplete, the port cannot be opened, serving breaks off, or requests
+// Start waits for Await, serves until ctx is done, then becomes unready, waits for ShutdownDelay, lets the requests in flight end and
+// returns nil. It returns an error when the configuration is incomplete, the port cannot be opened, serving breaks off, or requests
 // had to be cut because they took longer than DrainTimeout.
 func (r *Runnable) Start(ctx context.Context) error {
 	if r.Insecure == (r.GetCertificate != nil) {
 		return errors.New("start the token server: set either a source of certificates or plain HTTP")
+	}
+	if r.Await != nil {
+		r.Await(ctx)
+	}
+	if ctx.Err() != nil {
+		return r.abandon()
 	}
 	listener := r.Listener
 	if listener == nil {
@@ -115,6 +125,18 @@ func (r *Runnable) Start(ctx context.Context) error {
 		r.phase.Store(phaseShuttingDown)
 		return r.shutdown(ctx, server, served)
 	}
+}
+
+// abandon ends a server that has never served.
+func (r *Runnable) abandon() error {
+	r.phase.Store(phaseShuttingDown)
+	if r.Listener == nil {
+		return nil
+	}
+	if err := r.Listener.Close(); err != nil {
+		return fmt.Errorf("close the listener of a server that was never needed: %w", err)
+	}
+	return nil
 }
 
 // shutdown ends a server whose context is done. Nothing in it may be cut short by that context.

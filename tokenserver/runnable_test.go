@@ -98,6 +98,67 @@ func blocking(entered chan<- struct{}, release <-chan struct{}) http.Handler {
 	})
 }
 
+func TestThePortIsClosedUntilTheHandlerCanAnswer(t *testing.T) {
+	reserved, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := reserved.Addr().String()
+	if err := reserved.Close(); err != nil {
+		t.Fatal(err)
+	}
+	awaits, complete := make(chan struct{}), make(chan struct{})
+	r := &tokenserver.Runnable{
+		Handler: http.NotFoundHandler(), BindAddress: address, Insecure: true,
+		Await: func(context.Context) { close(awaits); <-complete },
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- r.Start(ctx) }()
+	select {
+	case <-awaits:
+	case err := <-done:
+		t.Fatalf("Start() = %v before it has waited", err)
+	case <-time.After(waitLimit):
+		t.Fatal("Start does not wait for what the handler answers from")
+	}
+	if got, err := status(t.Context(), "http://"+address+"/"); err == nil {
+		t.Errorf("a request before that got %d, want the port closed", got)
+	}
+	if err := r.ReadyCheck(nil); err == nil {
+		t.Error("the server is ready before that")
+	}
+
+	close(complete)
+	NewWithT(t).Eventually(func() (int, error) { return status(t.Context(), "http://"+address+"/") }, waitLimit, time.Millisecond).
+		Should(Equal(http.StatusNotFound))
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("Start() = %v, want nil after a clean shutdown", err)
+	}
+}
+
+func TestAServerThatIsStoppedWhileItWaitsNeverServes(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	r := &tokenserver.Runnable{
+		Handler: http.NotFoundHandler(), Listener: listener, Insecure: true, Await: func(context.Context) { stop() },
+	}
+	if err := r.Start(ctx); err != nil {
+		t.Errorf("Start() = %v, want nil", err)
+	}
+	if got, err := status(t.Context(), "http://"+listener.Addr().String()+"/"); err == nil {
+		t.Errorf("a request got %d, want the listener closed", got)
+	}
+	if err := r.ReadyCheck(nil); err == nil {
+		t.Error("the server is ready after that")
+	}
+}
+
 func TestShutdownIsGraceful(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	delays, elapsed := make(chan time.Duration, 1), make(chan time.Time)

@@ -256,32 +256,48 @@ func TestShopwareAndOtherProfilesAreApart(t *testing.T) {
 		c.Access = []clients.Access{{Audience: shopAudience, Scopes: []string{"write"}}}
 	})
 	shops := mustShop(t, s.shop(t, shopToken, ownToken(nil)))
-	plain := mustToken(t, s.form(t, "/oauth2/token", "web", "grant_type", "client_credentials"))
+	plain := mustToken(t, s.login(t, "bob"))
 	login := mustShop(t, s.shop(t, shopToken, shopLogin("admin", nil)))
-	verify := func(profile, token string) reply {
-		return s.do(t, http.MethodGet, "/verify?audience="+shopAudience+profile, "", "Authorization", "Bearer "+token)
-	}
-	if got := verify("", plain.AccessToken); got.status != http.StatusNoContent {
-		t.Fatalf("the token of OAuth 2 is no good by itself: %d %s", got.status, got.body)
-	}
-	if got := verify("&profile=Shopware", shops.AccessToken); got.status != http.StatusNoContent {
-		t.Fatalf("Shopware's token is no good by itself: %d %s", got.status, got.body)
-	}
-	verify("&profile=Shopware", plain.AccessToken).wantShopError(t, 401, "9")
-	for _, profile := range []string{"", "&profile=OAuth2", "&profile=OroCommerce", "&profile=Magento"} {
-		if got := verify(profile, shops.AccessToken); got.status != 401 && got.status != 400 || profile == "" && got.status != 401 {
-			t.Errorf("Shopware's token gets %d for %q", got.status, profile)
+	s.addOro(t, backOffice, "BackOffice", clients.KindAdmin)
+	s.edit(backOffice, func(c *clients.Client) {
+		c.Access = []clients.Access{{Audience: shopAudience, Scopes: []string{"write"}}}
+	})
+	oros := s.oroLogin(t, backOffice, "bob")
+	const here = "audience=" + shopAudience
+	for _, own := range []struct{ query, token string }{
+		{here, plain.AccessToken}, {here + "&profile=Shopware", shops.AccessToken}, {here + "&profile=OroCommerce", oros.AccessToken},
+	} {
+		if got := s.verify(t, own.query, own.token); got.status != http.StatusNoContent {
+			t.Fatalf("the token is no good where it belongs, at %s: %d %s", own.query, got.status, got.body)
 		}
 	}
-	s.do(t, http.MethodGet, "/api/integration", "", "Authorization", "Bearer "+plain.AccessToken).wantShopError(t, 401, "9")
-	s.do(t, http.MethodGet, "/api/integration", "", "Authorization", "Bearer "+login.RefreshToken).wantShopError(t, 401, "9")
+	for _, foreign := range []string{plain.AccessToken, oros.AccessToken, plain.RefreshToken, oros.RefreshToken, login.RefreshToken} {
+		s.verify(t, here+"&profile=Shopware", foreign).wantShopError(t, 401, "9")
+		s.do(t, http.MethodGet, "/api/integration", "", "Authorization", "Bearer "+foreign).wantShopError(t, 401, "9")
+		if foreign != login.RefreshToken {
+			s.shop(t, shopToken, shopRefresh(foreign, nil)).wantShopError(t, 401, "8")
+		}
+	}
+	for _, query := range []string{here, here + "&profile=OAuth2", here + "&profile=OroCommerce", here + "&application=BackOffice"} {
+		if got := s.verify(t, query, shops.AccessToken); got.status != http.StatusUnauthorized {
+			t.Errorf("Shopware's token gets %d at %s", got.status, query)
+		}
+	}
+	if got := s.verify(t, here+"&profile=Magento", shops.AccessToken); got.status < http.StatusBadRequest {
+		t.Errorf("Shopware's token gets %d as one of Magento", got.status)
+	}
 	s.form(t, "/oauth2/token", shopKey, "grant_type", "client_credentials").wantError(t, 401, "invalid_client")
 	s.form(t, "/oauth2/token", "web", "grant_type", "refresh_token", "refresh_token", login.RefreshToken).wantError(t, 400, "invalid_grant")
-	s.shop(t, shopToken, ownToken(members{"client_id": "web", "client_secret": clientSecret})).wantShopError(t, 401, "4")
+	if got := s.oro(t, with(shopKey, "client_secret", shopSecret, "grant_type", "client_credentials")); got.status != http.StatusUnauthorized {
+		t.Errorf("Shopware's client gets %d from OroCommerce's endpoint", got.status)
+	}
+	for id, secret := range map[string]string{"web": clientSecret, backOffice: oroSecret} {
+		s.shop(t, shopToken, ownToken(members{"client_id": id, "client_secret": secret})).wantShopError(t, 401, "4")
+	}
 
 	t.Run("a token from before its Integration was one of another profile", func(t *testing.T) {
 		s.addShop(t, func(c *clients.Client) { c.Profile = clients.ProfileOAuth2 })
-		if got := verify("", shops.AccessToken); got.status != 401 {
+		if got := s.verify(t, here, shops.AccessToken); got.status != 401 {
 			t.Errorf("got %d", got.status)
 		}
 	})
@@ -294,7 +310,7 @@ func TestShopwareTokensAreIntrospectedAndRevoked(t *testing.T) {
 	login := mustShop(t, s.shop(t, shopToken, shopLogin("admin", members{"scopes": "write"})))
 	ask := func(path, token string) string {
 		got := s.do(t, http.MethodPost, path, "token="+token, "Content-Type", "application/x-www-form-urlencoded",
-			"Authorization", basicHeader(shopKey, shopSecret))
+			"Authorization", basicOf(shopKey, shopSecret))
 		if got.status != http.StatusOK {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}

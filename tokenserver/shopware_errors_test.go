@@ -151,7 +151,7 @@ func TestShopwareChallenge(t *testing.T) {
 	s := start(t, "")
 	s.addShop(t, nil)
 	for name, authorization := range map[string]string{
-		"a wrong secret": basicHeader(shopKey, otherSecret), "an unknown client": basicHeader("SWIANOBODY", shopSecret), "what is not base64": "Basic hush",
+		"a wrong secret": basicOf(shopKey, otherSecret), "an unknown client": basicOf("SWIANOBODY", shopSecret), "what is not base64": "Basic hush",
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := s.shop(t, shopToken, members{"grant_type": "client_credentials"}, "Authorization", authorization)
@@ -162,13 +162,13 @@ func TestShopwareChallenge(t *testing.T) {
 		})
 	}
 	t.Run("no challenge with another code", func(t *testing.T) {
-		s.shop(t, shopToken, members{"grant_type": "client_credentials", "scope": "nope"}, "Authorization", basicHeader(shopKey, shopSecret)).
+		s.shop(t, shopToken, members{"grant_type": "client_credentials", "scope": "nope"}, "Authorization", basicOf(shopKey, shopSecret)).
 			wantShopError(t, 400, "5")
-		s.shop(t, shopToken, members{"grant_type": "nope"}, "Authorization", basicHeader(shopKey, "hush")).wantShopError(t, 400, "2")
+		s.shop(t, shopToken, members{"grant_type": "nope"}, "Authorization", basicOf(shopKey, "hush")).wantShopError(t, 400, "2")
 	})
 	t.Run("header and body that differ are refused, though one of them is right", func(t *testing.T) {
-		s.shop(t, shopToken, ownToken(nil), "Authorization", basicHeader(shopKey, otherSecret)).wantShopError(t, 401, "4")
-		s.shop(t, shopToken, ownToken(nil), "Authorization", basicHeader("SWIANOBODY", shopSecret)).wantShopError(t, 401, "4")
+		s.shop(t, shopToken, ownToken(nil), "Authorization", basicOf(shopKey, otherSecret)).wantShopError(t, 401, "4")
+		s.shop(t, shopToken, ownToken(nil), "Authorization", basicOf("SWIANOBODY", shopSecret)).wantShopError(t, 401, "4")
 	})
 }
 
@@ -234,7 +234,7 @@ func TestShopwareThrottling(t *testing.T) {
 	})
 	t.Run("a client", func(t *testing.T) {
 		wrong := func() reply {
-			return s.shop(t, shopToken, members{"grant_type": "client_credentials"}, "Authorization", basicHeader(shopKey, otherSecret))
+			return s.shop(t, shopToken, members{"grant_type": "client_credentials"}, "Authorization", basicOf(shopKey, otherSecret))
 		}
 		for range 10 {
 			wrong().wantShopError(t, 401, "4")

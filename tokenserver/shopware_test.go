@@ -146,10 +146,6 @@ func wantScopes(t *testing.T, r reply, want ...any) {
 	}
 }
 
-func basicHeader(name, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
-}
-
 // Every way in which clients send what they send.
 func TestShopwareRequests(t *testing.T) {
 	s := start(t, "/tokens/v1")
@@ -162,13 +158,13 @@ func TestShopwareRequests(t *testing.T) {
 		{"JSON", js, good + `}`, ""},
 		{"JSON with a parameter", js + "; charset=UTF-8", good + `}`, ""},
 		{"a form", form, "grant_type=client_credentials&client_id=" + shopKey + "&client_secret=" + shopSecret, ""},
-		{"a form with Basic", form, "grant_type=client_credentials", basicHeader(shopKey, shopSecret)},
-		{"JSON with Basic", js, `{"grant_type":"client_credentials"}`, basicHeader(shopKey, shopSecret)},
-		{"Basic and body alike", js, good + `}`, basicHeader(shopKey, shopSecret)},
+		{"a form with Basic", form, "grant_type=client_credentials", basicOf(shopKey, shopSecret)},
+		{"JSON with Basic", js, `{"grant_type":"client_credentials"}`, basicOf(shopKey, shopSecret)},
+		{"Basic and body alike", js, good + `}`, basicOf(shopKey, shopSecret)},
 		{"an expired bearer token beside it", js, good + `}`, "Bearer eyJ0eXAiOiJKV1QifQ.e30.x"},
 		{"members that mean nothing", js, good + `,"locale":"de-DE","nested":{"a":[1,null]},"flag":true}`, ""},
 		{"a login by Basic with an empty password", form, "grant_type=password&username=admin&password=" +
-			"hush%2C+it+is+a+password%3A+%C3%A9%26%25%2B", basicHeader("administration", "")},
+			"hush%2C+it+is+a+password%3A+%C3%A9%26%25%2B", basicOf("administration", "")},
 		{"a login with a secret that is nobody's", js, `{"grant_type":"password","client_id":"administration","client_secret":"x","username":"admin",` +
 			`"password":` + quote(t, userPassword) + `}`, ""},
 	} {
@@ -185,7 +181,7 @@ func TestShopwareRequests(t *testing.T) {
 	t.Run("Basic is not decoded", func(t *testing.T) {
 		s.addShop(t, func(c *clients.Client) { c.ID, c.UID, c.Name = "my+shop%2", "uid-odd", "odd" })
 		mustShop(t, s.do(t, http.MethodPost, shopToken, "grant_type=client_credentials", "Content-Type", form,
-			"Authorization", basicHeader("my+shop%2", shopSecret)))
+			"Authorization", basicOf("my+shop%2", shopSecret)))
 	})
 }
 

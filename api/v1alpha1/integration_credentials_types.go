@@ -126,8 +126,8 @@ type RotationSpec struct {
 	// +optional
 	Window *RotationWindow `json:"window,omitempty"`
 
-	// requestedAt asks for one rotation: a client secret from before this time is replaced, whatever the window. A time in the
-	// future is waited for; one from before the last rotation asks for nothing.
+	// requestedAt asks for one rotation: a client secret from before this time, or from the same second, is replaced, whatever the
+	// window. A time in the future is waited for; one from before the last rotation asks for nothing.
 	// +optional
 	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
 }

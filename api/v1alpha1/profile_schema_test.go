@@ -55,12 +55,14 @@ func profile(name string, parts []object) object {
 
 // The parts.
 func grantTypes(types ...string) object { return object{"grantTypes": list(types...)} }
-func methods(names ...string) object    { return object{"credentials": object{"methods": list(names...)}} }
-func oro(block object) object           { return object{"orocommerce": block} }
-func mage(block object) object          { return object{"magento": block} }
+
+func methods(names ...string) object { return object{"credentials": object{"methods": list(names...)}} }
+func oro(block object) object        { return object{"orocommerce": block} }
+func mage(block object) object       { return object{"magento": block} }
 func templateKey(key string) object {
 	return secret(object{"template": object{"data": object{key: "x"}}})
 }
+
 func tokenKey(key string) object {
 	return secret(object{"accessTokens": list(object{"key": key})})
 }

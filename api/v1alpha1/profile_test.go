@@ -109,19 +109,23 @@ func TestDefaultsOfProfiles(t *testing.T) {
 		want values
 	}{
 		{
-			"OAuth2", v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileOAuth2},
+			"OAuth2",
+			v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileOAuth2},
 			values{Algorithm: es256, Lifetime: 10 * time.Minute, Refresh: 168 * time.Hour, DefaultScopes: all},
 		},
 		{
-			"Shopware is read-only unless asked", v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileShopware},
+			"Shopware is read-only unless asked",
+			v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileShopware},
 			values{Algorithm: rs256, Lifetime: 10 * time.Minute, Refresh: 168 * time.Hour},
 		},
 		{
-			"Shopware with default scopes", v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileShopware, DefaultScopes: &[]string{"write"}},
+			"Shopware with default scopes",
+			v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileShopware, DefaultScopes: &[]string{"write"}},
 			values{Algorithm: rs256, Lifetime: 10 * time.Minute, Refresh: 168 * time.Hour, DefaultScopes: []string{"write"}},
 		},
 		{
-			"OroCommerce is the back office", v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileOroCommerce},
+			"OroCommerce is the back office",
+			v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileOroCommerce},
 			values{Algorithm: rs256, Lifetime: time.Hour, Refresh: 720 * time.Hour, DefaultScopes: all, Application: v1alpha1.OroCommerceBackOffice},
 		},
 		{
@@ -135,7 +139,8 @@ func TestDefaultsOfProfiles(t *testing.T) {
 			},
 		},
 		{
-			"Magento has lifetimes by the users' kinds", v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileMagento},
+			"Magento has lifetimes by the users' kinds",
+			v1alpha1.IntegrationSpec{Profile: v1alpha1.ProfileMagento},
 			values{Algorithm: es256, Lifetime: 4 * time.Hour, Refresh: 4 * time.Hour, UserLifetimes: users(4*time.Hour, time.Hour), DefaultScopes: all},
 		},
 		{

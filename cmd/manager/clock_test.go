@@ -13,8 +13,9 @@ import (
 // that it holds, in nanoseconds since 1970. All replicas of a test share it.
 const fastClock = "INTEGRATION_OPERATOR_TEST_FAST_CLOCK_SINCE"
 
-// fastFactor turns the overlap of 5m into 2.5 s, and a kubelet's delay of 90 s into 0.75 s.
-const fastFactor = 120
+// fastFactor turns the overlap of 5m into 5 s, and a kubelet's delay of 90 s into 1.5 s. The 15 s for which a client secret is announced become
+// 0.25 s, which is what a replica has on a busy machine to hear of it.
+const fastFactor = 60
 
 // clockOf returns the clock that a value of fastClock describes: the real one for none.
 func clockOf(since string) func() time.Time {

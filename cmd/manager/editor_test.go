@@ -8,8 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,10 +21,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/yaml"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
-	"github.com/integration-operator/integration-operator/internal/testplane"
 )
 
 // What the Secrets hold that the editor may not read.
@@ -41,10 +37,11 @@ type fenced struct {
 	namespace string
 	editor    client.Client
 	at        *endpoint
-	victim    *v1alpha1.Integration
+	// victim and claimant are of another namespace; the latter claims the client ID that it has.
+	victim, claimant *v1alpha1.Integration
 }
 
-// newFenced starts a manager and prepares the namespace, and a victim in another one.
+// newFenced starts a manager and prepares the namespace, and victims in another one.
 func newFenced(t *testing.T) *fenced {
 	t.Helper()
 	r := startOnly(t)
@@ -52,11 +49,15 @@ func newFenced(t *testing.T) *fenced {
 	f := &fenced{t: t}
 	f.victim = orderSync(newNamespace(t))
 	apply(t, f.victim)
-	allow := everything()
-	allow.GrantTypes = append(allow.GrantTypes, v1alpha1.GrantTypePassword)
-	allow.CredentialMethods = append(allow.CredentialMethods, v1alpha1.CredentialMethodNone)
-	allow.Scopes, allow.Audiences = []v1alpha1.Pattern{"own.*"}, []v1alpha1.Pattern{"https://own.example"}
-	allow.MaxTokenLifetime = &metav1.Duration{Duration: time.Hour}
+	f.claimant = orderSync(f.victim.Namespace)
+	f.claimant.Name, f.claimant.Spec.ClientID = "legacy", "legacy-"+f.victim.Namespace
+	apply(t, f.claimant)
+	allow, own := everything(), []v1alpha1.Pattern{"https://own.example"}
+	allow.GrantTypes = append(allow.GrantTypes, v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken)
+	allow.CredentialMethods = append(allow.CredentialMethods, v1alpha1.CredentialMethodNone, v1alpha1.CredentialMethodPrivateKeyJWT)
+	allow.Scopes, allow.Audiences, allow.ResourceServerAudiences = []v1alpha1.Pattern{"own.*"}, own, own
+	allow.ClientIDs = []v1alpha1.Pattern{"legacy-*"}
+	allow.MaxTokenLifetime, allow.MaxRefreshLifetime = &metav1.Duration{Duration: time.Hour}, &metav1.Duration{Duration: 336 * time.Hour}
 	f.namespace, _ = newOwnNamespace(t, allow)
 
 	user, err := plane.AddUser(envtest.User{Name: "editor-" + f.namespace, Groups: []string{"system:authenticated"}}, nil)
@@ -333,46 +334,31 @@ func (f *fenced) testTemplates(t *testing.T) {
 	}
 }
 
-// testEveryField takes the sample that has every field there is, and points it at what the editor may not use.
-func (f *fenced) testEveryField(t *testing.T) {
-	manifest, err := os.ReadFile(filepath.Join(testplane.RepositoryRoot(), "config", "samples", "integration_every_field.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sample := &v1alpha1.Integration{}
-	if err := yaml.Unmarshal([]byte(strings.SplitN(string(manifest), "\n---\n", 2)[0]), sample); err != nil {
-		t.Fatal(err)
-	}
-	intg := f.attempt(t, func(s *v1alpha1.IntegrationSpec) {
-		*s = sample.Spec
-		s.ClientID = ""
-		s.Credentials.ClientSecretRef, s.Credentials.Rotation = &v1alpha1.SecretReference{Name: "database"}, nil
-		s.Users[0].SecretRef.Name = "database-login"
-	})
-	if granted := intg.Status.Granted; granted != nil && len(granted.Access) > 0 {
-		t.Errorf("access to %v is granted", granted.Access)
-	}
-	if held := f.own(t, intg); len(held) > 0 {
-		t.Error("a Secret was made although nothing is permitted")
-	}
-	f.notTold(t, intg)
-}
-
-// testClientIDs tries to be the victim.
+// testClientIDs tries to be a victim: by the ID that one derives, and by the ID that one has because it claimed it first.
 func (f *fenced) testClientIDs(t *testing.T) {
-	for name, id := range map[string]string{"the derived one": f.victim.Status.ClientID, "a claimed one": "legacy-orders"} {
-		t.Run(name, func(t *testing.T) {
-			intg := f.attempt(t, func(s *v1alpha1.IntegrationSpec) { s.ClientID = id })
+	for _, tt := range []struct{ name, id, wantReason string }{
+		{"the derived one", f.victim.Status.ClientID, v1alpha1.ReasonClientIDConflict},
+		{"a claimed one", f.claimant.Status.ClientID, v1alpha1.ReasonClientIDConflict},
+		{"one that no policy allows", "free-" + f.namespace, v1alpha1.ReasonNotPermitted},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			intg := f.attempt(t, func(s *v1alpha1.IntegrationSpec) { s.ClientID = tt.id })
+			if ready := meta.FindStatusCondition(intg.Status.Conditions, v1alpha1.ConditionReady); ready.Reason != tt.wantReason {
+				t.Errorf("reason %s, want %s: %s", ready.Reason, tt.wantReason, ready.Message)
+			}
 			if intg.Status.ClientID != "" {
 				t.Errorf("the Integration owns client ID %s", intg.Status.ClientID)
 			}
 			if secret := f.own(t, intg)["client_secret"]; secret != "" {
-				f.refused(t, f.as(id, secret), "invalid_client", "grant_type", "client_credentials")
+				f.refused(t, f.as(tt.id, secret), "invalid_client", "grant_type", "client_credentials")
 			}
 		})
 	}
-	if r, err := f.at.post(t.Context(), v1alpha1.PathToken, "grant_type", "client_credentials"); err != nil || r.status != http.StatusOK {
-		t.Errorf("the victim: %d %s, %v", r.status, r.body, err)
+	for _, victim := range []*v1alpha1.Integration{f.victim, f.claimant} {
+		at := endpointAt(t, victim, f.at.issuer, "")
+		if r, err := at.post(t.Context(), v1alpha1.PathToken, "grant_type", "client_credentials"); err != nil || r.status != http.StatusOK {
+			t.Errorf("the victim %s: %d %s, %v", victim.Name, r.status, r.body, err)
+		}
 	}
 }
 
@@ -382,7 +368,7 @@ func (f *fenced) testPolicy(t *testing.T) {
 	intg := f.attempt(t, func(s *v1alpha1.IntegrationSpec) {
 		s.Audiences, s.Scopes = append(s.Audiences, audience), append(s.Scopes, scope)
 		s.DefaultScopes = &[]string{scope}
-		s.Token.Lifetime = &metav1.Duration{Duration: 24 * time.Hour}
+		s.Token.Lifetime, s.Token.RefreshLifetime = &metav1.Duration{Duration: 24 * time.Hour}, &metav1.Duration{Duration: 2160 * time.Hour}
 		s.GrantTypes = []v1alpha1.GrantType{
 			v1alpha1.GrantTypeClientCredentials, v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken,
 		}
@@ -393,7 +379,7 @@ func (f *fenced) testPolicy(t *testing.T) {
 	if permitted == nil || permitted.Status != metav1.ConditionFalse {
 		t.Fatalf("Permitted is %+v", permitted)
 	}
-	for _, want := range []string{audience, scope, "refresh_token", "24h"} {
+	for _, want := range []string{audience, scope, "24h", "2160h"} {
 		if !strings.Contains(permitted.Message, want) {
 			t.Errorf("the condition does not tell of %s: %s", want, permitted.Message)
 		}
@@ -451,11 +437,13 @@ func (f *fenced) notTold(t *testing.T, intg *v1alpha1.Integration) {
 	for _, e := range eventsAbout(t, intg) {
 		text += e.Note
 	}
-	public := []string{"client_id", "token_url", "issuer", "scope", "audience", "type", "provider", "username", "ca.crt"}
+	public := []string{
+		"client_id", "token_url", "issuer", "scope", "audience", "type", "provider", "username", "ca.crt", "ca_certificate", "stock_token_expires_at",
+	}
 	for i := range secrets.Items {
 		for key, value := range secrets.Items[i].Data {
 			encoded := strings.TrimRight(base64.StdEncoding.EncodeToString(value), "=")
-			if !slices.Contains(public, key) && (strings.Contains(text, string(value)) || strings.Contains(text, encoded)) {
+			if !slices.Contains(public, strings.ToLower(key)) && (strings.Contains(text, string(value)) || strings.Contains(text, encoded)) {
 				t.Errorf("what is under %s in Secret %s was told", key, secrets.Items[i].Name)
 			}
 		}

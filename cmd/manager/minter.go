@@ -13,6 +13,7 @@ import (
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
 	"github.com/integration-operator/integration-operator/controllers"
+	"github.com/integration-operator/integration-operator/tokenserver"
 	"github.com/integration-operator/integration-operator/tokenserver/audit"
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/kubestore"
@@ -57,7 +58,9 @@ func (m *minter) MintToken(ctx context.Context, intg *v1alpha1.Integration, ask 
 	for _, a := range access {
 		minted.Audiences = append(minted.Audiences, a.Audience)
 	}
-	issuer := &tokens.Issuer{URL: m.issuer, Keys: m.keys.Keys(), Sealing: m.keys.SealingKeys(), Now: m.now}
+	issuer := &tokens.Issuer{
+		URL: m.issuer, Keys: m.keys.Keys(), Sealing: m.keys.SealingKeys(), Shape: tokenserver.Shape(c.Profile), Now: m.now,
+	}
 	token, err := issuer.AccessToken(tokens.Terms{
 		Client: c, Subject: tokens.SubjectOf(c, nil), Audience: minted.Audiences, Scope: strings.Join(scopes, " "),
 	})

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"strings"
@@ -320,6 +321,36 @@ func TestNoTokenIsMintedWithoutItsKey(t *testing.T) {
 			minted, err := w.MintToken(t.Context(), i, v1alpha1.AccessTokenSpec{Key: "token"})
 			if !errors.Is(err, controllers.ErrNoTokenKey) || minted.Token != nil || w.log.Len() != 0 {
 				t.Errorf("got %v, a token: %t, recorded: %q", err, minted.Token != nil, w.log)
+			}
+		})
+	}
+}
+
+// What is delivered has the claims that the profile's clients read, and is recognised again by what is beside them.
+func TestAMintedTokenHasTheClaimsOfItsProfile(t *testing.T) {
+	for profile, wantAudience := range map[v1alpha1.Profile]string{
+		v1alpha1.ProfileShopware: `"aud":"SWIA`, v1alpha1.ProfileOroCommerce: `"storefront"]`,
+	} {
+		t.Run(string(profile), func(t *testing.T) {
+			w := newMintWorld(t)
+			intg := mintable("shop")
+			intg.Spec.Profile, intg.Spec.ClientID, intg.Status.Granted.Profile = profile, "", profile
+			if profile == v1alpha1.ProfileOroCommerce {
+				intg.Spec.OroCommerce = &v1alpha1.OroCommerceSpec{Application: v1alpha1.OroCommerceStorefront}
+				intg.Status.Granted.Application = v1alpha1.OroCommerceStorefront
+			}
+			intg.Status.ClientID = intg.DerivedClientID()
+			minted, err := w.MintToken(t.Context(), intg, v1alpha1.AccessTokenSpec{Key: "token"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			payload, err := base64.RawURLEncoding.DecodeString(strings.Split(string(minted.Token), ".")[1])
+			if err != nil || !strings.Contains(string(payload), wantAudience) || !strings.Contains(string(payload), `"scopes":[`) {
+				t.Errorf("the claims are %s (%v)", payload, err)
+			}
+			inspected, err := w.InspectToken(t.Context(), intg, minted.Token)
+			if diff := cmp.Diff(minted, inspected, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("it is recognised as (-minted +inspected), %v:\n%s", err, diff)
 			}
 		})
 	}

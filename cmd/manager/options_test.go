@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/integration-operator/integration-operator/tokenserver/sessions/valkey"
 )
@@ -51,15 +52,18 @@ func TestEveryOptionCanBeChosen(t *testing.T) {
 		LeaderElect: true, Namespaces: []string{"shop", "stock"}, OperatorNamespace: "operators", InsecureHTTP: true,
 		SigningKeyRotation: 20 * time.Minute, ShutdownDelay: 30 * time.Second, Kubeconfig: "/k", LogLevel: slog.LevelDebug,
 		SessionStore: "valkey", RefreshTokenGrace: 10 * time.Second, MaxSessions: 50, AllowLocalJWKSURI: true,
-		Valkey:         valkey.Options{URL: "rediss://operator@cache.example:6380/3", PasswordFile: "/p", CAFile: "/ca"},
-		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
+		Valkey:              valkey.Options{URL: "rediss://operator@cache.example:6380/3", PasswordFile: "/p", CAFile: "/ca"},
+		TrustedProxies:      []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
+		DefaultIntegrations: []types.NamespacedName{{Namespace: "shop", Name: "storefront"}, {Namespace: "erp", Name: "sync.v2"}},
+		CORSOrigins:         []string{"https://shop.example", "http://localhost:3000"},
 	}
 	got, _, err := parseOptions(map[string]string{"POD_NAMESPACE": "elsewhere"},
 		"--issuer-url=http://localhost:8443/idp", "--token-bind-address=127.0.0.1:1", "--metrics-bind-address=0",
 		"--health-probe-bind-address=[::1]:3", "--leader-elect", "--namespaces=shop, stock,,shop", "--operator-namespace=operators",
 		"--insecure-http", "--signing-key-rotation=20m", "--shutdown-delay=30s", "--kubeconfig=/k", "--log-level=DEBUG",
 		"--session-store=valkey", "--valkey-url=rediss://operator@cache.example:6380/3", "--valkey-password-file=/p", "--valkey-ca-file=/ca",
-		"--refresh-token-grace=10s", "--max-sessions=50", "--trusted-proxies=10.1.2.3/8, 192.0.2.7", "--allow-local-jwks-uri")
+		"--refresh-token-grace=10s", "--max-sessions=50", "--trusted-proxies=10.1.2.3/8, 192.0.2.7", "--allow-local-jwks-uri",
+		"--default-integration=shop/storefront, erp/sync.v2", "--cors-origins=https://shop.example, http://localhost:3000,https://shop.example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +133,11 @@ func TestWrongOptionsSayWhatToWrite(t *testing.T) {
 		{"A grace period that is too long.", []string{issuer, "--refresh-token-grace=61s"}, []string{"--refresh-token-grace=1m1s", "1m0s"}},
 		{"A negative grace period.", []string{issuer, "--refresh-token-grace=-1s"}, []string{"--refresh-token-grace=-1s"}},
 		{"No sessions at all.", []string{issuer, "--max-sessions=0"}, []string{"--max-sessions=0", "100000"}},
+		{"A default Integration without a namespace.", []string{issuer, "--default-integration=storefront"}, []string{"--default-integration", "namespace/name"}},
+		{"A default Integration that is none.", []string{issuer, "--default-integration=shop/Store"}, []string{"--default-integration", "namespace/name"}},
+		{"An origin without a scheme.", []string{issuer, "--cors-origins=shop.example"}, []string{"--cors-origins", "https://shop.example"}},
+		{"An origin with a path.", []string{issuer, "--cors-origins=https://shop.example/"}, []string{"--cors-origins", "no origin"}},
+		{"Every origin.", []string{issuer, "--cors-origins=*"}, []string{"--cors-origins", "no origin"}},
 		{"A proxy that is none.", []string{issuer, "--trusted-proxies=10.0.0.0/8,ingress"}, []string{"--trusted-proxies", `"ingress"`}},
 		{
 			"Several at once.",
@@ -163,7 +172,7 @@ func TestHelpDocumentsEveryOption(t *testing.T) {
 		"issuer-url", "token-bind-address", "metrics-bind-address", "health-probe-bind-address", "leader-elect", "namespaces",
 		"operator-namespace", "tls-cert-dir", "insecure-http", "signing-key-rotation", "shutdown-delay", "kubeconfig", "log-level",
 		"session-store", "valkey-url", "valkey-password-file", "valkey-ca-file", "refresh-token-grace", "max-sessions", "trusted-proxies",
-		"allow-local-jwks-uri",
+		"allow-local-jwks-uri", "default-integration", "cors-origins",
 	}
 	// The clock is no option of the command line's, and those of Valkey are three.
 	if got := reflect.TypeFor[Options]().NumField() - 2 + 3; got != len(flags) {

@@ -209,6 +209,8 @@ func startFleet(t *testing.T, p *pair, intg *v1alpha1.Integration, size int) *fl
 	for i := range size {
 		wg.Go(func() {
 			m := &mount{key: key, now: p.now, random: rand.New(rand.NewPCG(uint64(i), 2))}
+			pause := time.NewTicker(time.Duration(2+i%4) * time.Millisecond)
+			defer pause.Stop()
 			for n := i; ctx.Err() == nil; n++ {
 				data, err := m.read(ctx)
 				if err == nil {
@@ -219,6 +221,10 @@ func startFleet(t *testing.T, p *pair, intg *v1alpha1.Integration, size int) *fl
 					return
 				}
 				f.requests.Add(1)
+				select { // The replicas are what is to be seen at work, and the fleet leaves them the machine.
+				case <-pause.C:
+				case <-ctx.Done():
+				}
 			}
 		})
 	}

@@ -43,7 +43,7 @@ const (
 	// gracefulShutdown is as long as the longest shutdown delay and the drain after it, with five seconds to spare; config/manager
 	// gives the Pod 60 s.
 	gracefulShutdown = maxShutdownDelay + 25*time.Second
-	// syncedPoll is how often a new leader asks whether the token server's half has seen all that there is.
+	// syncedPoll is how often it is asked whether the token server's half has seen all that there is.
 	syncedPoll = 20 * time.Millisecond
 	// maxConcurrentReconciles keeps the API server busy while single calls wait.
 	maxConcurrentReconciles = 16
@@ -198,10 +198,14 @@ func lead(ctx context.Context, shared ctrl.Manager, o Options, parts leaderParts
 	keys := &controllers.SigningKeyReconciler{
 		Client: mgr.GetClient(), Recorder: recorder, OperatorNamespace: o.OperatorNamespace, RotateEvery: o.SigningKeyRotation, Now: o.Now,
 	}
-	// It ends with ctx at the latest, and then the manager does at once.
-	_ = wait.PollUntilContextCancel(ctx, syncedPoll, true, func(context.Context) (bool, error) { return parts.synced(), nil })
+	awaitSynced(ctx, parts.synced) // When ctx is done, the manager ends at once.
 	if err := errors.Join(integrations.SetupWithManager(mgr), keys.SetupWithManager(mgr), mgr.Add(parts.cleaner)); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// awaitSynced waits until synced says so, or ctx is done.
+func awaitSynced(ctx context.Context, synced func() bool) {
+	_ = wait.PollUntilContextCancel(ctx, syncedPoll, true, func(context.Context) (bool, error) { return synced(), nil })
 }

@@ -153,14 +153,24 @@ func newSessionStore(ctx context.Context, mgr ctrl.Manager, o Options, log *slog
 	return sessionStore{Store: kept, limiter: memory, synced: kept.Synced, close: func() {}}, nil
 }
 
+// newListener returns what serves the token server on its port, without certificates.
+func newListener(
+	o Options, log *slog.Logger, store *kubestore.Store, ready func() error, server *tokenserver.Server,
+) *tokenserver.Runnable {
+	return &tokenserver.Runnable{
+		Handler: server.Handler(), BindAddress: o.TokenBindAddress, Ready: ready, ShutdownDelay: o.ShutdownDelay,
+		Insecure: o.InsecureHTTP, Log: log,
+		// The manager starts it when the caches have synced, and the store hears of what is in them a moment later. The sessions are not
+		// waited for: whoever needs one that is not there yet gets a 503, and nobody else is held up.
+		Await: func(ctx context.Context) { awaitSynced(ctx, store.Synced) },
+	}
+}
+
 // addListener adds what serves the token server on its port.
 func addListener(
 	mgr ctrl.Manager, o Options, log *slog.Logger, store *kubestore.Store, ready func() error, server *tokenserver.Server,
 ) error {
-	runnable := &tokenserver.Runnable{
-		Handler: server.Handler(), BindAddress: o.TokenBindAddress, Ready: ready, ShutdownDelay: o.ShutdownDelay,
-		Insecure: o.InsecureHTTP, Log: log,
-	}
+	runnable := newListener(o, log, store, ready, server)
 	switch {
 	case o.TLSCertDir != "":
 		directory, err := certificates.NewDirectory(o.TLSCertDir, 0)

@@ -23,7 +23,7 @@ import (
 
 // show gets a token the way any client does, verifies it the way any API does, and prints both.
 func show(ctx context.Context, l layout, s *state) error {
-	secret, err := readSecret(ctx, l)
+	secret, err := readSecret(ctx, l, integration, "client_id", "client_secret", "token_url", "issuer", "ca.crt")
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,12 @@ func show(ctx context.Context, l layout, s *state) error {
 		return err
 	}
 	progress("Verifying it with an independent library: discovery, keys, signature, issuer, audience, expiry")
-	if err := verify(ctx, l, string(secret["issuer"]), token); err != nil {
+	if err := verify(ctx, l, string(secret["issuer"]), audience, token); err != nil {
+		return err
+	}
+	progress("Getting and verifying a token of each other profile, as a client of that system does")
+	profiles, err := profileTokens(ctx, l, string(secret["issuer"]))
+	if err != nil {
 		return err
 	}
 	table, err := kubectl(ctx, l, nil, "get", "integrations", "--all-namespaces")
@@ -51,6 +56,14 @@ func show(ctx context.Context, l layout, s *state) error {
 		return err
 	}
 	fmt.Printf("\nThe Integrations:\n%s\nThe token, verified:\n%s\n\nIts header:\n%s\n\nIts claims:\n%s\n", table, token, header, claims)
+	printNextSteps(l, s)
+	plain := profileToken{
+		profile: "OAuth2", integration: integration, how: "POST /oauth2/token, client_credentials by HTTP Basic", token: token,
+	}
+	return printTokens(append([]profileToken{plain}, profiles...))
+}
+
+func printNextSteps(l layout, s *state) {
 	fmt.Printf(`
 It all runs on in the background. What to do next, from this folder:
 
@@ -64,12 +77,11 @@ It all runs on in the background. What to do next, from this folder:
   make quickstart                       # again: takes up what runs, with a newly built manager if there is one
   make quickstart-down                  # stops it and removes %[5]s
 `, l.shown(l.envFile()), integration, namespace, l.metricsURL(s), l.shown(l.root))
-	return nil
 }
 
-// readSecret returns the data of the generated Secret.
-func readSecret(ctx context.Context, l layout) (map[string][]byte, error) {
-	out, err := kubectl(ctx, l, nil, "get", "secret", integration, "-n", namespace, "-o", "json")
+// readSecret returns the data of a Secret, which must have the keys.
+func readSecret(ctx context.Context, l layout, name string, keys ...string) (map[string][]byte, error) {
+	out, err := kubectl(ctx, l, nil, "get", "secret", name, "-n", namespace, "-o", "json")
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +89,11 @@ func readSecret(ctx context.Context, l layout) (map[string][]byte, error) {
 		Data map[string][]byte `json:"data"`
 	}
 	if err := json.Unmarshal(out, &secret); err != nil {
-		return nil, fmt.Errorf("parse Secret %s/%s: %w", namespace, integration, err)
+		return nil, fmt.Errorf("parse Secret %s/%s: %w", namespace, name, err)
 	}
-	for _, key := range []string{"client_id", "client_secret", "token_url", "issuer", "ca.crt"} {
+	for _, key := range keys {
 		if len(secret.Data[key]) == 0 {
-			return nil, fmt.Errorf("read Secret %s/%s: it has no %s", namespace, integration, key)
+			return nil, fmt.Errorf("read Secret %s/%s: it has no %s", namespace, name, key)
 		}
 	}
 	return secret.Data, nil
@@ -99,34 +111,39 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 // requestToken asks for a token with curl. The credentials go to its standard input: on its command line every user of this
 // machine could read them.
 func requestToken(ctx context.Context, l layout, secret map[string][]byte) (string, error) {
+	answer, err := curl(ctx, l, string(secret["token_url"]),
+		"user = "+curlQuote(string(secret["client_id"])+":"+string(secret["client_secret"])), `data = "grant_type=client_credentials"`)
+	if err != nil {
+		return "", err
+	}
+	return accessTokenOf(answer)
+}
+
+// accessTokenOf returns the access token of a reply.
+func accessTokenOf(answer []byte) (string, error) {
+	var reply struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(answer, &reply); err != nil || reply.AccessToken == "" {
+		return "", fmt.Errorf("get a token: the server answers %s", answer)
+	}
+	return reply.AccessToken, nil
+}
+
+// curl sends a request with further lines of curl's configuration, and returns the reply.
+func curl(ctx context.Context, l layout, url string, config ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	config := strings.Join([]string{
-		"silent", "show-error", "max-time = 30",
-		`noproxy = "*"`,
-		"cacert = " + curlQuote(l.caFile()),
-		"url = " + curlQuote(string(secret["token_url"])),
-		"user = " + curlQuote(string(secret["client_id"])+":"+string(secret["client_secret"])),
-		`data = "grant_type=client_credentials"`,
-	}, "\n")
+	lines := append([]string{
+		"silent", "show-error", "max-time = 30", `noproxy = "*"`, "cacert = " + curlQuote(l.caFile()), "url = " + curlQuote(url),
+	}, config...)
 	cmd := exec.CommandContext(ctx, "curl", "--disable", "--config", "-")
 	var out, problems bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(config), &out, &problems
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(strings.Join(lines, "\n")), &out, &problems
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("get a token with curl: %w: %s", err, strings.TrimSpace(problems.String()))
+		return nil, fmt.Errorf("get a token with curl: %w: %s", err, strings.TrimSpace(problems.String()))
 	}
-	var answer struct {
-		AccessToken string `json:"access_token"`
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
-		return "", fmt.Errorf("parse the token server's answer: %w", err)
-	}
-	if answer.AccessToken == "" {
-		return "", fmt.Errorf("get a token: the server answers %s: %s", answer.Error, answer.Description)
-	}
-	return answer.AccessToken, nil
+	return out.Bytes(), nil
 }
 
 func curlQuote(s string) string {
@@ -134,7 +151,7 @@ func curlQuote(s string) string {
 }
 
 // verify checks the token as an API would that knows nothing but the issuer's URL and its own name.
-func verify(ctx context.Context, l layout, issuer, token string) error {
+func verify(ctx context.Context, l layout, issuer, wantAudience, token string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	ca, err := os.ReadFile(l.caFile())
@@ -152,7 +169,7 @@ func verify(ctx context.Context, l layout, issuer, token string) error {
 		return fmt.Errorf("discover %s: %w", issuer, err)
 	}
 	algorithms := []string{oidc.ES256, oidc.RS256, oidc.EdDSA}
-	verifier := provider.VerifierContext(ctx, &oidc.Config{ClientID: audience, SupportedSigningAlgs: algorithms})
+	verifier := provider.VerifierContext(ctx, &oidc.Config{ClientID: wantAudience, SupportedSigningAlgs: algorithms})
 	if _, err := verifier.Verify(ctx, token); err != nil {
 		return fmt.Errorf("verify the token: %w", err)
 	}

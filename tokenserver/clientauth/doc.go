@@ -35,7 +35,7 @@
 // The key decides how an assertion is verified. The header's kid only chooses among the client's keys, its alg must be one that the
 // key is for, and keys that it brings along or points to (jwk, jku, x5c, x5u) are not looked at. The subject is read before anything is
 // verified, but only to find the keys. An assertion lives for five minutes at most and is good once: its jti is spent in the session
-// store, for all replicas.
+// store, for all replicas, and kept for a minute more than it counts, as clocks differ.
 //
 // The package does not decide what a client may do, and parses no requests. The endpoints of grants, introspection and revocation ask
 // it, oauth2 parses for it, and clients holds what it compares with.

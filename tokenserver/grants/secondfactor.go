@@ -23,13 +23,13 @@ type SecondFactors interface {
 	Check(ctx context.Context, client *clients.Client, user *clients.User, presented oauth2.SecondFactor) error
 }
 
-// SecondFactorRequired is the cause of an invalid_request: name and password are right, and the user needs one of the providers beside them.
-type SecondFactorRequired struct {
+// SecondFactorRequiredError is the cause of an invalid_request: name and password are right, and the user needs one of the providers beside them.
+type SecondFactorRequiredError struct {
 	Providers []oauth2.FactorProvider
 }
 
 // Error says what is missing.
-func (*SecondFactorRequired) Error() string { return "the user needs a second factor" }
+func (*SecondFactorRequiredError) Error() string { return "the user needs a second factor" }
 
 // checkFactor checks the second factor of a user whose password is right.
 func (g Password) checkFactor(ctx context.Context, r *Authenticated, u *clients.User) error {
@@ -38,7 +38,7 @@ func (g Password) checkFactor(ctx context.Context, r *Authenticated, u *clients.
 	case !u.NeedsSecondFactor() && presented.Provider == "":
 		return nil
 	case presented.Provider == "":
-		required := &SecondFactorRequired{}
+		required := &SecondFactorRequiredError{}
 		if u.TOTP != nil {
 			required.Providers = append(required.Providers, oauth2.FactorTOTP)
 		}

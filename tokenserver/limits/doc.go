@@ -29,7 +29,14 @@
 // Memory keeps a bounded number of keys of each kind, so a flood of one kind pushes out none of another. Within a kind, keys that are
 // within their free failures and keys beyond them are kept apart, and the oldest of each go first: to push out a blocked key takes tens
 // of thousands of keys that are blocked themselves, each of which costs as many failures. Names that do not exist are a kind of their own,
-// and share a bounded number of keys, in Valkey too: only users, clients and addresses that there are can have one of their own.
+// and share a bounded number of counts, in Valkey too: only users, clients and addresses that there are can have one of their own.
+//
+// # What a stranger learns
+//
+// Names that exist are counted by the same rules as names that do not, so neither 429 nor its absence tells them apart. Names that share a
+// count would, to somebody who knew which do: a random secret decides that, of the process for Memory and of all replicas for Valkey. What
+// is left is to fail so often, with so many names, that most of the shared counts are beyond their free failures: for the users of one
+// client that takes more than twenty thousand failures within an hour, from hundreds of addresses, as each of those is limited too.
 //
 // The package knows nothing of clients, users or replies. clientauth and grants ask it, and tokenserver chooses the Limiter.
 package limits

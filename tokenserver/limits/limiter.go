@@ -31,6 +31,15 @@ const (
 type Key struct {
 	Kind Kind
 	ID   string
+	// Unknown is a name that does not exist. All such names of a kind and an ID share a few counts, and which name has which is the
+	// Limiter's secret.
+	Unknown Unknown
+}
+
+// An Unknown is a name that does not exist, if Is says so. The name may be empty.
+type Unknown struct {
+	Is   bool
+	Name string
 }
 
 // A Limiter counts failed attempts. Implementations may be used concurrently. They do not return errors: one that shares its counts

@@ -164,7 +164,7 @@ func testLimiter(t *testing.T, open func(*testing.T, *clock) Limiter) {
 	t.Run("keys are alike only if kind and ID are", func(t *testing.T) {
 		l := open(t, newClock())
 		failMany(t, l, 60, ClientKey("a"))
-		for _, other := range []Key{ClientKey("A"), ClientKey("a "), ClientKey(""), {ByUser, "a"}, {ByAddress, "a"}} {
+		for _, other := range []Key{ClientKey("A"), ClientKey("a "), ClientKey(""), {Kind: ByUser, ID: "a"}, {Kind: ByAddress, ID: "a"}} {
 			if got := l.Blocked(t.Context(), other); got != 0 {
 				t.Errorf("%v is blocked for %s", other, got)
 			}
@@ -222,7 +222,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Errorf("there are %d and %d keys of the kind %s", k.free.Len(), k.beyond.Len(), kind)
 		}
 	}
-	if l.kinds[ByUser].free.Contains(blocked.digestOf()) {
+	if l.kinds[ByUser].free.Contains(l.secret.digestOf(blocked)) {
 		t.Error("a key must be in one of the two lists")
 	}
 	l.Succeeded(t.Context(), blocked)
@@ -257,24 +257,24 @@ func TestKeys(t *testing.T) {
 		name      string
 		got, want Key
 	}{
-		{"a client", ClientKey("shop.sync"), Key{ByClient, "shop.sync"}},
-		{"a user", UserKey("shop.sync", "a:b"), Key{ByUser, "shop.sync:a:b"}},
-		{"an IPv4 address", AddressKey(netip.MustParseAddr("192.0.2.1")), Key{ByAddress, "192.0.2.1"}},
-		{"an IPv4 address written as IPv6", AddressKey(netip.MustParseAddr("::ffff:192.0.2.1")), Key{ByAddress, "192.0.2.1"}},
-		{"an IPv6 address", AddressKey(netip.MustParseAddr("2001:db8:1:2:3:4:5:6")), Key{ByAddress, "2001:db8:1:2::/64"}},
-		{"an IPv6 address with a zone", AddressKey(netip.MustParseAddr("fe80::1%eth0")), Key{ByAddress, "fe80::/64"}},
-		{"no address", AddressKey(netip.Addr{}), Key{ByAddress, "invalid IP"}},
+		{"a client", ClientKey("shop.sync"), Key{Kind: ByClient, ID: "shop.sync"}},
+		{"a user", UserKey("shop.sync", "a:b"), Key{Kind: ByUser, ID: "shop.sync:a:b"}},
+		{"an IPv4 address", AddressKey(netip.MustParseAddr("192.0.2.1")), Key{Kind: ByAddress, ID: "192.0.2.1"}},
+		{"an IPv4 address written as IPv6", AddressKey(netip.MustParseAddr("::ffff:192.0.2.1")), Key{Kind: ByAddress, ID: "192.0.2.1"}},
+		{"an IPv6 address", AddressKey(netip.MustParseAddr("2001:db8:1:2:3:4:5:6")), Key{Kind: ByAddress, ID: "2001:db8:1:2::/64"}},
+		{"an IPv6 address with a zone", AddressKey(netip.MustParseAddr("fe80::1%eth0")), Key{Kind: ByAddress, ID: "fe80::/64"}},
+		{"no address", AddressKey(netip.Addr{}), Key{Kind: ByAddress, ID: "invalid IP"}},
 		{
 			"a login's address", LoginAddressKey("shop.web", netip.MustParseAddr("2001:db8:1:2:3:4:5:6")),
-			Key{ByAddress, "login shop.web 2001:db8:1:2::/64"},
+			Key{Kind: ByAddress, ID: "login shop.web 2001:db8:1:2::/64"},
 		},
-		{"a client that there is not", UnknownClientKey("nobody"), Key{ByClient, "?25474"}},
-		{"a user who may be locked out", LockoutKey("shop.web", "Admin", "a:b"), Key{ByLockout, "shop.web:Admin:a:b"}},
+		{"a client that there is not", UnknownClientKey("nobody"), Key{Kind: ByClient, Unknown: Unknown{true, "nobody"}}},
+		{"a user who may be locked out", LockoutKey("shop.web", "Admin", "a:b"), Key{Kind: ByLockout, ID: "shop.web:Admin:a:b"}},
 		{
 			"a user who may be locked out and whom the client does not know", UnknownLockoutKey("shop.web", "Admin", "nobody"),
-			Key{ByUnknownLockout, "shop.web:Admin:898"},
+			Key{ByUnknownLockout, "shop.web:Admin", Unknown{true, "nobody"}},
 		},
-		{"a user whom the client does not know", UnknownUserKey("shop.web", "nobody"), Key{ByUnknownUser, "shop.web:898"}},
+		{"a user whom the client does not know", UnknownUserKey("shop.web", "nobody"), Key{ByUnknownUser, "shop.web", Unknown{true, "nobody"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -286,16 +286,64 @@ func TestKeys(t *testing.T) {
 }
 
 // Made-up names fill neither memory nor a shared store.
-func TestNamesThatDoNotExistShareKeys(t *testing.T) {
-	clients, users, lockedOut := map[Key]bool{}, map[Key]bool{}, map[Key]bool{}
-	for i := range 200_000 {
+func TestNamesThatDoNotExistShareCounts(t *testing.T) {
+	of := newSecret()
+	clients, users, lockedOut := map[digest]bool{}, map[digest]bool{}, map[digest]bool{}
+	for i := range 50_000 {
 		name := strconv.Itoa(i)
-		clients[UnknownClientKey(name)] = true
-		users[UnknownUserKey("c", name)] = true
-		lockedOut[UnknownLockoutKey("c", "Admin", name)] = true
+		clients[of.digestOf(UnknownClientKey(name))] = true
+		users[of.digestOf(UnknownUserKey("c", name))] = true
+		lockedOut[of.digestOf(UnknownLockoutKey("c", "Admin", name))] = true
 	}
-	if len(clients) > unknownClients || len(clients) < unknownClients/2 || len(users) != unknownUsers || len(lockedOut) != unknownUsers {
-		t.Errorf("200,000 names have %d keys as clients, %d as users of one and %d as those that may be locked out",
+	few := func(counts map[digest]bool) bool {
+		return len(counts) > unknownUsers*9/10 && len(counts) <= unknownUsers
+	}
+	if len(clients) > unknownClients || len(clients) < unknownClients/3 || !few(users) || !few(lockedOut) {
+		t.Errorf("50,000 names have %d counts as clients, %d as users of one and %d as those that may be locked out",
 			len(clients), len(users), len(lockedOut))
+	}
+}
+
+// Nothing but the secret tells which names share a count, and what is learnt at one client is worth nothing at another.
+func TestWhichNamesShareACountIsASecret(t *testing.T) {
+	one, other := newSecret(), newSecret()
+	sharing := func(of secret, key func(name string) Key) string {
+		wanted := of.bucket(key("nobody"))
+		for i := 0; ; i++ {
+			if name := strconv.Itoa(i); of.bucket(key(name)) == wanted {
+				return name
+			}
+		}
+	}
+	for kind, key := range map[Kind]func(name string) Key{
+		ByClient:         UnknownClientKey,
+		ByUnknownUser:    func(name string) Key { return UnknownUserKey("c", name) },
+		ByUnknownLockout: func(name string) Key { return UnknownLockoutKey("c", "Admin", name) },
+	} {
+		// Two names may share a count by chance, but not two of three times.
+		known := 0
+		for range 3 {
+			name := sharing(one, key)
+			one = newSecret()
+			if one.digestOf(key(name)) == one.digestOf(key("nobody")) {
+				known++
+			}
+		}
+		if known > 1 {
+			t.Errorf("%s: which names share a count does not depend on the secret", kind)
+		}
+	}
+	if a, b := UnknownUserKey("c", "nobody"), UnknownUserKey("c", "nobody"); other.digestOf(a) != other.digestOf(b) {
+		t.Error("a name has two counts")
+	}
+	same := 0
+	for i := range 10 {
+		name := strconv.Itoa(i)
+		if other.bucket(UnknownUserKey("c", name)) == other.bucket(UnknownUserKey("d", name)) {
+			same++
+		}
+	}
+	if same > 2 {
+		t.Errorf("%d of 10 names are in the same place at two clients", same)
 	}
 }

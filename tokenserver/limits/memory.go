@@ -18,9 +18,10 @@ const maxKeys = 16_000
 
 // Memory is a Limiter that keeps its counts in memory: each replica counts for itself.
 type Memory struct {
-	now   func() time.Time
-	mu    sync.Mutex
-	kinds map[Kind]*kept
+	now    func() time.Time
+	secret secret
+	mu     sync.Mutex
+	kinds  map[Kind]*kept
 }
 
 // kept are the counts of one kind.
@@ -37,7 +38,7 @@ func NewMemory(now func() time.Time) *Memory {
 
 // newMemory returns a Limiter that keeps most keys of each sort.
 func newMemory(now func() time.Time, most int) *Memory {
-	m := &Memory{now: now, kinds: map[Kind]*kept{}}
+	m := &Memory{now: now, secret: newSecret(), kinds: map[Kind]*kept{}}
 	for _, kind := range []Kind{ByClient, ByUser, ByUnknownUser, ByLockout, ByUnknownLockout, ByAddress} {
 		// The only error is that of a size below one.
 		free, _ := simplelru.NewLRU[digest, count](most, nil)
@@ -67,7 +68,7 @@ func (m *Memory) Succeeded(_ context.Context, keys ...Key) {
 	defer m.mu.Unlock()
 	for _, key := range keys {
 		if k, ok := m.kinds[key.Kind]; ok {
-			k.remove(key.digestOf())
+			k.remove(m.secret.digestOf(key))
 		}
 	}
 }
@@ -80,7 +81,7 @@ func (m *Memory) each(keys []Key, do func(*kept, digest, time.Time) time.Duratio
 	defer m.mu.Unlock()
 	for _, key := range keys {
 		if k, ok := m.kinds[key.Kind]; ok {
-			longest = max(longest, do(k, key.digestOf(), now))
+			longest = max(longest, do(k, m.secret.digestOf(key), now))
 		}
 	}
 	return longest

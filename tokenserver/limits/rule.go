@@ -4,10 +4,7 @@
 package limits
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"net/netip"
-	"strconv"
 	"time"
 )
 
@@ -111,21 +108,16 @@ func LoginAddressKey(clientID string, source netip.Addr) Key {
 	return key
 }
 
-// How many keys there are for all names that do not exist: for client IDs, and for the users of a client, or of a kind. Anybody can make
-// up names, and must not fill a store with them. Two names share a key too rarely to be noticed.
-const (
-	unknownClients = 1 << 16
-	unknownUsers   = 1 << 12
-)
+func unknown(name string) Unknown { return Unknown{Is: true, Name: name} }
 
 // UnknownClientKey counts against a client ID that does not exist.
 func UnknownClientKey(clientID string) Key {
-	return Key{Kind: ByClient, ID: "?" + bucket(clientID, unknownClients)}
+	return Key{Kind: ByClient, Unknown: unknown(clientID)}
 }
 
 // UnknownUserKey counts against a user whom a client does not know.
 func UnknownUserKey(clientID, username string) Key {
-	return Key{Kind: ByUnknownUser, ID: clientID + ":" + bucket(username, unknownUsers)}
+	return Key{Kind: ByUnknownUser, ID: clientID, Unknown: unknown(username)}
 }
 
 // LockoutKey counts against a user of a kind of a client. Neither a client ID nor a kind holds a colon, so no two users share a key.
@@ -135,19 +127,5 @@ func LockoutKey(clientID, kind, username string) Key {
 
 // UnknownLockoutKey counts against a user whom a client does not know.
 func UnknownLockoutKey(clientID, kind, username string) Key {
-	return Key{Kind: ByUnknownLockout, ID: clientID + ":" + kind + ":" + bucket(username, unknownUsers)}
-}
-
-// bucket returns which of n a name falls into; n divides 1<<16.
-func bucket(name string, n int) string {
-	sum := sha256.Sum256([]byte(name))
-	return strconv.Itoa(int(binary.BigEndian.Uint16(sum[:])) % n)
-}
-
-// A digest stands for a key where keys are kept, so that they are short and say nothing.
-type digest [sha256.Size]byte
-
-// digestOf returns the digest of a key. The kind holds no NUL, so no two keys share one.
-func (k Key) digestOf() digest {
-	return sha256.Sum256([]byte(string(k.Kind) + "\x00" + k.ID))
+	return Key{Kind: ByUnknownLockout, ID: clientID + ":" + kind, Unknown: unknown(username)}
 }

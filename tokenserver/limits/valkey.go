@@ -20,6 +20,8 @@ const (
 	valkeyPause   = time.Second
 
 	keyPrefix = "integration-operator:limits:"
+	// secretKey holds the secret that all replicas share.
+	secretKey = "integration-operator:limits-key"
 )
 
 var errPaused = errors.New("the server did not answer a moment ago")
@@ -62,6 +64,9 @@ type Valkey struct {
 	script   *valkey.Lua
 	// pausedUntil is the time, in Unix milliseconds, until when the server is not asked.
 	pausedUntil atomic.Int64
+	// secret is what the server has under secretKey; nil until it has said so, and again once it has not answered, as one that lost its
+	// memory has another.
+	secret atomic.Pointer[secret]
 }
 
 // NewValkey returns a Limiter on a server that client is connected to, which stays the caller's. It goes on with fallback while the
@@ -84,7 +89,11 @@ func (v *Valkey) Failed(ctx context.Context, keys ...Key) time.Duration {
 func (v *Valkey) Succeeded(ctx context.Context, keys ...Key) {
 	v.fallback.Succeeded(ctx, keys...)
 	_ = v.ask(ctx, func(ctx context.Context) error {
-		return v.client.Do(ctx, v.client.B().Del().Key(names(keys)...).Build()).Error()
+		names, err := v.names(ctx, keys)
+		if err != nil {
+			return err
+		}
+		return v.client.Do(ctx, v.client.B().Del().Key(names...).Build()).Error()
 	})
 }
 
@@ -94,7 +103,11 @@ func (v *Valkey) each(
 ) time.Duration {
 	var longest time.Duration
 	err := v.ask(ctx, func(ctx context.Context) error {
-		waits, err := v.script.Exec(ctx, v.client, names(keys), v.arguments(what, keys)).AsIntSlice()
+		names, err := v.names(ctx, keys)
+		if err != nil {
+			return err
+		}
+		waits, err := v.script.Exec(ctx, v.client, names, v.arguments(what, keys)).AsIntSlice()
 		if err != nil {
 			return err
 		}
@@ -120,6 +133,7 @@ func (v *Valkey) ask(ctx context.Context, question func(context.Context) error) 
 	defer cancel()
 	err := question(ctx)
 	if err != nil {
+		v.secret.Store(nil)
 		v.pausedUntil.Store(now + valkeyPause.Milliseconds())
 	}
 	return err
@@ -138,12 +152,36 @@ func (v *Valkey) arguments(what string, keys []Key) []string {
 	return args
 }
 
-// names returns what keys are called on the server.
-func names(keys []Key) []string {
+// names returns what the counts of keys are called on the server.
+func (v *Valkey) names(ctx context.Context, keys []Key) ([]string, error) {
+	s, err := v.sharedSecret(ctx)
+	if err != nil {
+		return nil, err
+	}
 	named := make([]string, len(keys))
 	for i, key := range keys {
-		id := key.digestOf()
+		id := s.digestOf(key)
 		named[i] = keyPrefix + hex.EncodeToString(id[:])
 	}
-	return named
+	return named, nil
+}
+
+// sharedSecret returns the secret of all replicas, which the first of them makes.
+func (v *Valkey) sharedSecret(ctx context.Context) (secret, error) {
+	if known := v.secret.Load(); known != nil {
+		return *known, nil
+	}
+	// Redis before 7 cannot do both in one.
+	answers := v.client.DoMulti(ctx,
+		v.client.B().Set().Key(secretKey).Value(valkey.BinaryString(newSecret())).Nx().Build(),
+		v.client.B().Get().Key(secretKey).Build())
+	if err := answers[0].Error(); err != nil && !valkey.IsValkeyNil(err) {
+		return nil, err
+	}
+	shared, err := answers[1].AsBytes()
+	if err != nil {
+		return nil, err
+	}
+	v.secret.Store(new(secret(shared)))
+	return shared, nil
 }

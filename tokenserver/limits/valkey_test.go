@@ -6,6 +6,7 @@ package limits
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,44 @@ func TestValkeyIsShared(t *testing.T) {
 	}
 }
 
+// Names that do not exist count alike at every replica, by a secret that is in no code, and that a server which lost its memory gets anew.
+func TestValkeySharesItsSecret(t *testing.T) {
+	server, clock := valkeytest.Start(t), newClock()
+	client := connect(t, server)
+	one, other := NewValkey(client, NewMemory(clock.Now), clock.Now), NewValkey(connect(t, server), NewMemory(clock.Now), clock.Now)
+	key := UnknownUserKey("c", "nobody")
+	shared := func() string {
+		t.Helper()
+		failMany(t, one, 3, key)
+		failMany(t, other, 3, key)
+		if got := one.Blocked(t.Context(), key); got != s {
+			t.Errorf("three failures at each of two replicas block for %s, want %s", got, s)
+		}
+		held, err := client.Do(t.Context(), client.B().Get().Key("integration-operator:limits-key").Build()).ToString()
+		if err != nil || len(held) != 32 {
+			t.Fatalf("the secret has %d bytes: %v", len(held), err)
+		}
+		if string(*one.secret.Load()) != held || string(*other.secret.Load()) != held {
+			t.Error("a replica goes by another secret than the one on the server")
+		}
+		return held
+	}
+	first := shared()
+	server.Stop()
+	failMany(t, one, 1, key)
+	failMany(t, other, 1, key)
+	server.Restart()
+	gomega.NewWithT(t).Eventually(func() bool {
+		clock.move(2 * valkeyPause)
+		one.Blocked(t.Context(), key)
+		other.Blocked(t.Context(), key)
+		return one.secret.Load() != nil && other.secret.Load() != nil
+	}, "20s", "10ms").Should(gomega.BeTrue(), "the server is back and nobody asks it")
+	if second := shared(); second == first {
+		t.Error("a server that lost its memory has the same secret")
+	}
+}
+
 // What is kept tells nothing, and goes by itself.
 func TestValkeyKeepsLittle(t *testing.T) {
 	client := connect(t, valkeytest.Start(t))
@@ -85,8 +124,9 @@ func TestValkeyKeepsLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "integration-operator:limits-key" })
 	if len(names) != len(quietPeriods) {
-		t.Errorf("there are %d keys, want %d", len(names), len(quietPeriods))
+		t.Errorf("there are %d keys besides the one of the secret, want %d", len(names), len(quietPeriods))
 	}
 	longest := time.Duration(0)
 	for _, name := range names {
@@ -143,7 +183,11 @@ func TestValkeyGoesOnWithoutServer(t *testing.T) {
 		counts++
 		key := UserKey("c", fmt.Sprint("new", counts))
 		l.Failed(t.Context(), key)
-		return l.client.Do(t.Context(), l.client.B().Exists().Key(names([]Key{key})...).Build()).AsInt64()
+		names, err := l.names(t.Context(), []Key{key})
+		if err != nil {
+			return 0, err
+		}
+		return l.client.Do(t.Context(), l.client.B().Exists().Key(names...).Build()).AsInt64()
 	}, "20s", "10ms").Should(gomega.BeEquivalentTo(1), "the server is back and nobody asks it")
 }
 

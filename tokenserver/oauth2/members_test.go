@@ -16,8 +16,9 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 )
 
-func readMembers(contentType, body string) (oauth2.Members, *oauth2.Error) {
-	r := httptest.NewRequest(http.MethodPost, "/api/oauth/token", strings.NewReader(body))
+func readMembers(t *testing.T, contentType, body string) (oauth2.Members, *oauth2.Error) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/oauth/token", strings.NewReader(body))
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
@@ -30,7 +31,7 @@ func TestMembersHaveTheTypesThatTheyCameIn(t *testing.T) {
 		"form": {"application/x-www-form-urlencoded", `a=x&b%5B%5D=y&b%5B%5D=z&c[x]=5`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			members, err := readMembers(body.contentType, body.body)
+			members, err := readMembers(t, body.contentType, body.body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +56,7 @@ func TestMembersHaveTheTypesThatTheyCameIn(t *testing.T) {
 			}
 		})
 	}
-	if members, err := readMembers("", ""); err != nil || len(members) != 0 {
+	if members, err := readMembers(t, "", ""); err != nil || len(members) != 0 {
 		t.Errorf("an empty body has %v and the error %v", members, err)
 	}
 }
@@ -86,7 +87,7 @@ func TestMembersThatCannotBeRead(t *testing.T) {
 		{"too much", "application/json", long, 413, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			members, err := readMembers(tt.contentType, tt.body)
+			members, err := readMembers(t, tt.contentType, tt.body)
 			if err == nil || err.Status() != tt.wantStatus || tt.wantCause != nil && !errors.Is(err, tt.wantCause) {
 				t.Errorf("got %v and the error %v with status and cause %v", members, err, errors.Unwrap(err))
 			}
@@ -95,11 +96,12 @@ func TestMembersThatCannotBeRead(t *testing.T) {
 }
 
 func TestMembersComeByPostAndInTheBody(t *testing.T) {
-	if _, err := oauth2.ReadMembers(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/api/oauth/token", http.NoBody)); err == nil ||
-		err.Status() != http.StatusMethodNotAllowed || err.Allow() != http.MethodPost {
+	get := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/oauth/token", http.NoBody)
+	if _, err := oauth2.ReadMembers(httptest.NewRecorder(), get); err == nil || err.Status() != http.StatusMethodNotAllowed || err.Allow() != "POST" {
 		t.Errorf("GET: %v", err)
 	}
-	if _, err := oauth2.ReadMembers(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/api/oauth/token?a=b", http.NoBody)); err == nil {
+	query := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/oauth/token?a=b", http.NoBody)
+	if _, err := oauth2.ReadMembers(httptest.NewRecorder(), query); err == nil {
 		t.Error("a query is taken")
 	}
 }
@@ -124,7 +126,7 @@ func TestRawBasicDecodesNothing(t *testing.T) {
 		{name: "too long", headers: []string{"Basic " + encode([]byte("a:"+strings.Repeat("b", 2000)))}, wantErr: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := httptest.NewRequest(http.MethodPost, "/", http.NoBody)
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody)
 			r.Header["Authorization"] = tt.headers
 			name, password, found, err := oauth2.RawBasic(r)
 			if name != tt.wantName || password != tt.wantPassword || found != tt.wantFound || (err != nil) != tt.wantErr {
@@ -140,7 +142,7 @@ func FuzzReadMembers(f *testing.F) {
 		f.Add("application/x-www-form-urlencoded", body)
 	}
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		members, err := readMembers(contentType, body)
+		members, err := readMembers(t, contentType, body)
 		if err == nil {
 			for name := range members {
 				_, isText := members.Text(name)

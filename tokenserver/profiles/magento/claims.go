@@ -13,9 +13,8 @@ import (
 
 // The types of users, as the vendor numbers them.
 const (
-	typeIntegration = 1
-	typeAdmin       = 2
-	typeCustomer    = 3
+	typeAdmin    = 2
+	typeCustomer = 3
 )
 
 // claims are those of an access token.
@@ -36,15 +35,12 @@ type claims struct {
 // Claims returns the claims of an access token as Magento's clients read them.
 func (Dialect) Claims(c *tokens.Claims) any {
 	shaped := claims{
-		UserID: userID(c.Integration.UID, c.Integration.Username), UserType: typeIntegration, IssuedAt: c.IssuedAt, NotBefore: c.NotBefore,
+		UserID: userID(c.Integration.UID, c.Integration.Username), UserType: typeCustomer, IssuedAt: c.IssuedAt, NotBefore: c.NotBefore,
 		ExpiresAt: c.ExpiresAt, Issuer: c.Issuer, Subject: c.Subject, ID: c.ID, Audience: c.Audience, SessionID: c.SessionID,
 		Integration: c.Integration,
 	}
-	switch c.Integration.Kind {
-	case clients.KindAdmin:
+	if c.Integration.Kind == clients.KindAdmin {
 		shaped.UserType = typeAdmin
-	case clients.KindCustomer:
-		shaped.UserType = typeCustomer
 	}
 	return shaped
 }

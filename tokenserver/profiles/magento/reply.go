@@ -68,7 +68,7 @@ func problemOf(err *oauth2.Error) value {
 	if missing, ok := errors.AsType[missingFieldsError](err); ok {
 		return missing.problem()
 	}
-	if required, ok := errors.AsType[*grants.SecondFactorRequired](err); ok {
+	if required, ok := errors.AsType[*grants.SecondFactorRequiredError](err); ok {
 		var active list
 		for _, provider := range required.Providers {
 			active = append(active, text(providers[provider]))

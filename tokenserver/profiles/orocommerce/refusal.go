@@ -93,7 +93,7 @@ func problemOf(err *oauth2.Error, grantType string) problem {
 // hintAtRequest says which member of a request is at fault. A user who needs a second factor is as good as disabled here: there is no
 // member for it.
 func (p *problem) hintAtRequest(err *oauth2.Error) {
-	if _, ok := errors.AsType[*grants.SecondFactorRequired](err); ok {
+	if _, ok := errors.AsType[*grants.SecondFactorRequiredError](err); ok {
 		p.Code, p.Hint = oauth2.ErrInvalidGrant.Code(), hintFactor
 		return
 	}

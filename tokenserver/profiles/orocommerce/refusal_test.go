@@ -41,7 +41,7 @@ func TestErrorsAreOroCommerces(t *testing.T) {
 		{"wrong password", oauth2.ErrInvalidGrant.WithDescription("the username or the password is wrong"), grantPassword, tried},
 		{"locked user", locked, grantPassword, tried},
 		{
-			"user with a second factor", oauth2.ErrInvalidRequest.WithCause(&grants.SecondFactorRequired{}).
+			"user with a second factor", oauth2.ErrInvalidRequest.WithCause(&grants.SecondFactorRequiredError{}).
 				WithDescription("the user has a second factor, and has to log in with it"), grantPassword, tried,
 		},
 		{"undecipherable refresh token", oauth2.ErrInvalidGrant, grantRefreshToken, tried},

@@ -123,7 +123,7 @@ func codeOf(err *oauth2.Error, grantType string) (status int, code string) {
 		}
 		return http.StatusBadRequest, codePassword
 	}
-	_, secondFactor := errors.AsType[*grants.SecondFactorRequired](err)
+	_, secondFactor := errors.AsType[*grants.SecondFactorRequiredError](err)
 	switch {
 	case secondFactor:
 		// The vendor's clients know no second factors. To them it is a login that failed, and whoever guessed the password learns nothing.

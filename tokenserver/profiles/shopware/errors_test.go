@@ -42,7 +42,7 @@ func TestRefusals(t *testing.T) {
 		{name: "password", grantType: grantPassword, authorization: "Basic eDp5", err: oauth2.ErrInvalidGrant.WithDescription("hush")},
 		{
 			name: "password-without-second-factor", grantType: grantPassword,
-			err: oauth2.ErrInvalidRequest.WithCause(&grants.SecondFactorRequired{}).WithDescription("hush"),
+			err: oauth2.ErrInvalidRequest.WithCause(&grants.SecondFactorRequiredError{}).WithDescription("hush"),
 		},
 		{name: "refresh-token", grantType: grantRefreshToken, authorization: "Basic eDp5", err: oauth2.ErrInvalidGrant},
 		{name: "throttled-user", grantType: grantPassword, err: throttled(oauth2.ErrInvalidGrant, 4*time.Second)},

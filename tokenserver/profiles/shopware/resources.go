@@ -74,10 +74,10 @@ func (h *Resources) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		base += "/integrations/" + client.Namespace + "/" + client.Name
 	}
 	document := documents{id: idOf(client), attributes: attributesOf(client), base: base + PathIntegrations}
-	switch id := r.PathValue("id"); {
-	case id == "":
+	switch r.PathValue("id") {
+	case "":
 		format.write(w, document.list(format, pageOf(r)))
-	case id == document.id:
+	case document.id:
 		format.write(w, document.one(format))
 	default:
 		write(w, http.StatusNotFound, apiError{Code: codeNotFound})

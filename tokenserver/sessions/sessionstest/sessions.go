@@ -38,7 +38,7 @@ func (f *fixture) roundTrip() {
 		}
 		for _, store := range f.views() {
 			f.mustBe(store, next)
-			f.eventually(lag, "Standing should tell of the refresh", func(ctx context.Context) bool {
+			f.eventually("Standing should tell of the refresh", func(ctx context.Context) bool {
 				_, got, err := store.Standing(ctx, s.Owner, "", s.ID)
 				return err == nil && got != nil && got.Current == next.Current
 			})
@@ -155,7 +155,7 @@ func (f *fixture) most() {
 		gone := map[int][]int{3: {1}, 4: {1, 2}}[i]
 		for j, s := range made[:i+1] {
 			if slices.Contains(gone, j) {
-				f.eventually(patience, "a session should make room", func(ctx context.Context) bool {
+				f.eventually("a session should make room", func(ctx context.Context) bool {
 					_, err := f.here.Get(ctx, s.Owner, s.ID)
 					return errors.Is(err, sessions.ErrNotFound)
 				})
@@ -171,12 +171,12 @@ func (f *fixture) most() {
 	next.ExpiresAt = soon.IssuedAt.Add(90 * time.Minute)
 	f.want("refresh", f.here.Replace(f.Context(), next), nil)
 	last := f.session()
-	f.eventually(patience, "the owner should count on both views", func(ctx context.Context) bool {
+	f.eventually("the owner should count on both views", func(ctx context.Context) bool {
 		_, s, err := f.there.Standing(ctx, next.Owner, "", next.ID)
 		return err == nil && s != nil && s.ExpiresAt.Equal(next.ExpiresAt)
 	})
 	f.want("create", f.there.Create(f.Context(), last, most), nil)
-	f.eventually(patience, "the session that expires first should make room", func(ctx context.Context) bool {
+	f.eventually("the session that expires first should make room", func(ctx context.Context) bool {
 		_, err := f.here.Get(ctx, made[0].Owner, made[0].ID)
 		return errors.Is(err, sessions.ErrNotFound)
 	})

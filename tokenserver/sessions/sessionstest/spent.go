@@ -25,7 +25,7 @@ func (f *fixture) spend() {
 		}
 	}
 	for _, store := range f.views() {
-		f.eventually(lag, "Standing should say that the token is spent", func(ctx context.Context) bool {
+		f.eventually("Standing should say that the token is spent", func(ctx context.Context) bool {
 			spent, s, err := store.Standing(ctx, f.owner, jti, "")
 			return spent && s == nil && err == nil
 		})
@@ -94,7 +94,7 @@ func (f *fixture) spendTooMany() {
 			}
 		}
 		// A store may count with the lag of its memory, which ends.
-		f.eventually(patience, "the owner should be full", func(ctx context.Context) bool {
+		f.eventually("the owner should be full", func(ctx context.Context) bool {
 			return errors.Is(spend(ctx, kind), sessions.ErrFull)
 		})
 	}
@@ -103,7 +103,7 @@ func (f *fixture) spendTooMany() {
 	f.want("another owner", f.here.Spend(f.Context(), other), nil)
 
 	after := other.ExpiresAt.Add(1)
-	f.eventually(patience, "there should be room once the token IDs have expired", func(ctx context.Context) bool {
+	f.eventually("there should be room once the token IDs have expired", func(ctx context.Context) bool {
 		if _, err := f.there.Sweep(ctx, after, nobody); err != nil {
 			f.Fatalf("sweep: %v", err)
 		}

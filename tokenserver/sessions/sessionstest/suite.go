@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	// lag is how long a view may take to tell of a revocation that another made, and patience how long anything else may.
+	// lag is how long a view may take to tell of a revocation that another made, but for a machine that has no time for it now and then, and
+	// patience how long anything may.
 	lag, patience = time.Second, 10 * time.Second
 	// answer is how long a store may take when it cannot answer, with room for a busy machine.
 	answer = 5 * time.Second
@@ -155,14 +156,14 @@ func (f *fixture) same(got, want *sessions.Session) {
 	}
 }
 
-// mustBeGone checks that both views say that a session is not there, and that Standing says so in time.
+// mustBeGone checks that both views say that a session is not there, and that Standing comes to say so.
 func (f *fixture) mustBeGone(owner sessions.Owner, id string) {
 	f.Helper()
 	for _, store := range f.views() {
 		if s, err := store.Get(f.Context(), owner, id); s != nil || !errors.Is(err, sessions.ErrNotFound) {
 			f.Errorf("get: got %v (%v), want %v", s, err, sessions.ErrNotFound)
 		}
-		f.eventually(lag, "Standing should say that the session has ended", func(ctx context.Context) bool {
+		f.eventually("Standing should say that the session has ended", func(ctx context.Context) bool {
 			_, s, err := store.Standing(ctx, owner, "no-such-token", id)
 			return err == nil && s == nil
 		})
@@ -179,9 +180,16 @@ func (f *fixture) want(what string, got, want error) {
 	}
 }
 
-// eventually fails the test unless a condition holds before the limit.
-func (f *fixture) eventually(limit time.Duration, what string, holds func(context.Context) bool) {
+// eventually fails the test unless a condition comes to hold.
+func (f *fixture) eventually(what string, holds func(context.Context) bool) {
 	f.Helper()
+	if !f.within(patience, holds) {
+		f.Fatalf("%s within %s", what, patience)
+	}
+}
+
+// within reports whether a condition holds before the limit.
+func (f *fixture) within(limit time.Duration, holds func(context.Context) bool) bool {
 	expired := time.NewTimer(limit)
 	defer expired.Stop()
 	ticker := time.NewTicker(poll)
@@ -190,13 +198,21 @@ func (f *fixture) eventually(limit time.Duration, what string, holds func(contex
 		select {
 		case <-expired.C:
 			// What became true while this was waiting for its turn is true.
-			if !holds(f.Context()) {
-				f.Fatalf("%s within %s", what, limit)
-			}
-			return
+			return holds(f.Context())
 		case <-ticker.C:
 		}
 	}
+	return true
+}
+
+// soon fails the test unless a condition comes to hold, and reports whether it did so within the lag.
+func (f *fixture) soon(what string, holds func(context.Context) bool) bool {
+	f.Helper()
+	if f.within(lag, holds) {
+		return true
+	}
+	f.eventually(what, holds)
+	return false
 }
 
 // hostile are token IDs as a client may make them up, and session IDs that no NewID makes.
