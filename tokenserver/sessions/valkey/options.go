@@ -42,7 +42,7 @@ type Options struct {
 	PasswordFile string
 	// CAFile holds PEM certificates to trust instead of the system's. It is read anew for each connection, and needs TLS.
 	CAFile string
-	// MostSpent is how many spent token IDs of one kind an owner may have; zero for 10,000.
+	// MostSpent is how many spent token IDs of one kind an owner may have, and of nonces thirty times as many; zero for 10,000.
 	MostSpent int
 }
 

@@ -138,11 +138,22 @@ func (s *Store) end(ctx context.Context, owner sessions.Owner, id, version strin
 func (s *Store) Spend(ctx context.Context, spent sessions.Spent) error {
 	member := nameOfSpent(spent.Owner, spent.Kind, spent.TokenID)
 	answer, err := s.run(ctx, spendScript, []string{spentPrefix + member, spentsPrefix + nameOfOwnersSpent(spent.Owner, spent.Kind)},
-		newVersion(), milliseconds(spent.ExpiresAt), member, strconv.Itoa(s.mostSpent))
+		newVersion(), milliseconds(spent.ExpiresAt), member, strconv.Itoa(s.most(spent.Kind)))
 	if err != nil {
 		return unavailable("spend a token ID of", spent.Owner.Name, err)
 	}
 	return errorOf(answer)
+}
+
+// nonceFactor is how many nonces there may be for each token ID of another kind: a client needs one for each request, of ten minutes.
+const nonceFactor = 30
+
+// most returns how many spent token IDs of a kind an owner may have.
+func (s *Store) most(kind string) int {
+	if kind == sessions.KindNonce {
+		return s.mostSpent * nonceFactor
+	}
+	return s.mostSpent
 }
 
 // Standing implements sessions.Store. It asks the server once, and never lags.

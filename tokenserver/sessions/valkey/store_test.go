@@ -347,3 +347,25 @@ func TestTheCapHoldsAtOnce(t *testing.T) {
 		t.Errorf("got %d keys after %d concurrent logins, want %d", len(names), many, most+1)
 	}
 }
+
+// A client needs a nonce for each request, and one assertion for many.
+func TestThereIsMoreRoomForNonces(t *testing.T) {
+	o := optionsFor(valkeytest.Start(t))
+	o.MostSpent = 2
+	store := open(t, o)
+	spend := func(kind string) error {
+		return store.Spend(t.Context(), sessions.Spent{
+			Owner: newSession().Owner, Kind: kind, TokenID: sessions.NewID(), ExpiresAt: time.Now().Add(time.Hour),
+		})
+	}
+	for kind, room := range map[string]int{sessions.KindOneTimeCode: 2, sessions.KindNonce: 60} {
+		for i := range room {
+			if err := spend(kind); err != nil {
+				t.Fatalf("%s %d of %d: %v", kind, i+1, room, err)
+			}
+		}
+		if err := spend(kind); !errors.Is(err, sessions.ErrFull) {
+			t.Errorf("%s %d: got %v, want %v", kind, room+1, err, sessions.ErrFull)
+		}
+	}
+}
