@@ -14,8 +14,10 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/forwardauth"
 	"github.com/integration-operator/integration-operator/tokenserver/grants"
 	"github.com/integration-operator/integration-operator/tokenserver/introspection"
+	"github.com/integration-operator/integration-operator/tokenserver/profiles/magento"
 	"github.com/integration-operator/integration-operator/tokenserver/profiles/orocommerce"
 	"github.com/integration-operator/integration-operator/tokenserver/profiles/shopware"
+	"github.com/integration-operator/integration-operator/tokenserver/secondfactor"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
@@ -32,14 +34,19 @@ type parts struct {
 	authenticator *clientauth.Authenticator
 	logins        *sessions.Logins
 	grants        []grants.Grant
+	password      grants.Password
+	factors       *secondfactor.Verifier
 	checker       *introspection.Checker
 }
 
-// tokenEndpoint returns the token endpoint of a profile, which metrics count under a route.
-func (p *parts) tokenEndpoint(route string, dialect grants.Dialect) http.Handler {
+// tokenEndpoint returns the token endpoint of a profile, which metrics count under a route. It has all grants unless it is given some.
+func (p *parts) tokenEndpoint(route string, dialect grants.Dialect, some ...grants.Grant) http.Handler {
 	s := p.server
+	if len(some) == 0 {
+		some = p.grants
+	}
 	return &grants.Handler{
-		Dialect: dialect, Authenticator: p.authenticator, Sources: s.Sources, Keys: s.Keys, Grants: p.grants, Issuer: s.Issuer, Now: s.Now,
+		Dialect: dialect, Authenticator: p.authenticator, Sources: s.Sources, Keys: s.Keys, Grants: some, Issuer: s.Issuer, Now: s.Now,
 		Audit: p.recorder,
 		Observe: func(grant, result string, took time.Duration) {
 			s.Metrics.observe(route, grant, result, took)
@@ -65,7 +72,7 @@ func (p *parts) addProfiles(routes map[string]http.Handler) []forwardauth.Dialec
 	add := func(route string, handler http.Handler) {
 		routes[route], routes[virtualBase+route] = handler, handler
 	}
-	return []forwardauth.Dialect{p.addShopware(add), p.addOroCommerce(add)}
+	return []forwardauth.Dialect{p.addShopware(add), p.addOroCommerce(add), p.addMagento(add)}
 }
 
 // addShopware adds the routes of Shopware.
@@ -85,4 +92,29 @@ func (p *parts) addOroCommerce(add func(route string, handler http.Handler)) for
 		Observe: s.observer(orocommerce.PathToken),
 	})
 	return orocommerce.Verify()
+}
+
+// addMagento adds the routes of Magento. Metrics count each of them once, whatever stands before it.
+func (p *parts) addMagento(add func(route string, handler http.Handler)) forwardauth.Dialect {
+	s := p.server
+	at := func(path string, handler http.Handler) {
+		for _, route := range magento.Paths(path) {
+			add(route, handler)
+		}
+	}
+	for path, dialect := range map[string]magento.Dialect{
+		magento.PathAdminToken: magento.AdminToken, magento.PathCustomerToken: magento.CustomerToken,
+		magento.PathCodeLogin: magento.CodeLogin, magento.PathKeyLogin: magento.KeyLogin,
+	} {
+		at(path, p.tokenEndpoint(path, dialect, p.password))
+	}
+	at(magento.PathKeyChallenge, p.tokenEndpoint(magento.PathKeyChallenge, magento.PasswordOnly, magento.KeyChallenge(p.password, p.factors)))
+	at(magento.PathBeginRegistration,
+		p.tokenEndpoint(magento.PathBeginRegistration, magento.PasswordOnly, magento.BeginRegistration(p.password, p.factors)))
+	at(magento.PathRegistration, p.tokenEndpoint(magento.PathRegistration, magento.KeyLogin, magento.Registration(p.password, p.factors)))
+	at(magento.PathRevokeCustomer, s.observed(magento.PathRevokeCustomer, &magento.CustomerRevocation{
+		Checker: p.checker, Sessions: s.Sessions, Sources: s.Sources, Audit: p.recorder,
+	}))
+	verification := &magento.Verification{Checker: p.checker, Clients: s.Clients, Nonces: s.Sessions, Now: s.Now}
+	return verification.Dialect()
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/limits"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
 	"github.com/integration-operator/integration-operator/tokenserver/revocation"
+	"github.com/integration-operator/integration-operator/tokenserver/secondfactor"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 )
 
@@ -124,9 +125,11 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 		},
 	}
 	logins := &sessions.Logins{Store: s.Sessions, Grace: s.RefreshGrace, Most: s.MaxSessions, Now: s.Now}
+	factors := &secondfactor.Verifier{Spent: s.Sessions, Keys: s.Keys, Now: s.Now}
+	password := grants.Password{Logins: logins, Limits: s.Limits, Turns: grants.NewTurns(hashesAtOnce()), Factors: factors}
 	supported := []grants.Grant{
 		grants.ClientCredentials{},
-		grants.Password{Logins: logins, Limits: s.Limits, Turns: grants.NewTurns(hashesAtOnce())},
+		password,
 		grants.RefreshToken{Logins: logins, Keys: s.Keys, Issuer: s.Issuer, Now: s.Now},
 	}
 	grantTypes := make([]string, 0, len(supported))
@@ -137,7 +140,8 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 		Issuer: s.Issuer, Clients: s.Clients, Lasting: s.Lasting, Keys: s.Keys, Sessions: s.Sessions, Now: s.Now,
 	}
 	shared := &parts{
-		server: s, log: log, recorder: recorder, authenticator: authenticator, logins: logins, grants: supported, checker: checker,
+		server: s, log: log, recorder: recorder, authenticator: authenticator, logins: logins, grants: supported,
+		password: password, factors: factors, checker: checker,
 	}
 	dialects := shared.addProfiles(routes)
 

@@ -88,7 +88,7 @@ func TestTheSchemaRefusesSessionsAndRevocationsThatMakeNoSense(t *testing.T) {
 		{"a revocation without spec", revocation("r", nil, "spec"), "spec: Required value"},
 		{"a revocation without Integration", revocation("r", nil, "spec", "integration"), "spec.integration: Required value"},
 		{"a revocation of an Integration of 64 characters", revocation("r", strings.Repeat("a", 64), "spec", "integration"), "spec.integration: Too long: may not be more than 63"},
-		{"a revocation of an unknown type", revocation("r", "RefreshToken", "spec", "tokenType"), `spec.tokenType: Unsupported value: "RefreshToken": supported values: "AccessToken", "ClientAssertion"`},
+		{"a revocation of an unknown type", revocation("r", "RefreshToken", "spec", "tokenType"), `spec.tokenType: Unsupported value: "RefreshToken": supported values: "AccessToken", "ClientAssertion", "OneTimeCode", "Nonce"`},
 		{"a revocation without expiry", revocation("r", nil, "spec", "expiresAt"), "spec.expiresAt: Required value"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

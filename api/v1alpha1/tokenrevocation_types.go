@@ -5,8 +5,8 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// TokenRevocation makes one token invalid before it expires: an access token that was revoked, or a client assertion, which is good
-// for one use. The token server writes it, and the leader removes it once the token has expired by itself. Its name is a hash of
+// TokenRevocation makes one token invalid before it expires: an access token that was revoked, or what is good for one use, such as a
+// client assertion, a one-time code or the nonce of a signed request. The token server writes it, and the leader removes it once the token has expired by itself. Its name is a hash of
 // the token's ID, so it gives nothing away.
 //
 // +kubebuilder:object:root=true
@@ -40,13 +40,15 @@ type TokenRevocationList struct {
 }
 
 // RevokedTokenType is what kind of token is revoked.
-// +kubebuilder:validation:Enum=AccessToken;ClientAssertion
+// +kubebuilder:validation:Enum=AccessToken;ClientAssertion;OneTimeCode;Nonce
 type RevokedTokenType string
 
 // The types of tokens that a TokenRevocation may be about.
 const (
 	RevokedAccessToken     RevokedTokenType = "AccessToken"
 	RevokedClientAssertion RevokedTokenType = "ClientAssertion"
+	RevokedOneTimeCode     RevokedTokenType = "OneTimeCode"
+	RevokedNonce           RevokedTokenType = "Nonce"
 )
 
 // TokenRevocationSpec says which token is revoked. The token is found by the object's name.

@@ -98,6 +98,10 @@ const (
 	KeyPassword = "password"
 	// KeyPasswordHash holds a bcrypt or argon2id hash in place of the password.
 	KeyPasswordHash = "passwordHash"
+	// KeyTOTP holds the seed of the user's one-time codes in base32, or the otpauth URL with it.
+	KeyTOTP = "totp"
+	// KeySecurityKeys holds the user's security keys as a JSON list.
+	KeySecurityKeys = "securityKeys"
 )
 
 // KeyAlgorithmA256GCM is the algorithm of the keys that encrypt opaque access tokens and authenticate refresh tokens. They are kept

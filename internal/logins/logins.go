@@ -17,10 +17,15 @@ import (
 // MaxUsernameLength is how many bytes a user's name may have at most.
 const MaxUsernameLength = 253
 
-// A Login is a user's name and password.
+// A Login is a user's name and password, and what the user has to show beside it.
 type Login struct {
 	Username string
 	Password *passwords.Password
+	// TOTP returns the seed of the user's one-time codes (RFC 6238) in base32; nil if there is none. It is a function so that nothing that
+	// prints a Login shows it.
+	TOTP func() string
+	// SecurityKeys are the user's registered security keys.
+	SecurityKeys []SecurityKey
 }
 
 var (
@@ -41,7 +46,7 @@ func Consents(labels map[string]string, integration string) bool {
 }
 
 // Read returns the login in a user's Secret. That has the type kubernetes.io/basic-auth, a username, and either password or
-// passwordHash (bcrypt or argon2id). The error says what is wrong with the Secret; it neither names it nor quotes what it holds.
+// passwordHash (bcrypt or argon2id); it may have totp and securityKeys. The error says what is wrong with the Secret; it neither names it nor quotes what it holds.
 func Read(secret *corev1.Secret) (*Login, error) {
 	if secret.Type != corev1.SecretTypeBasicAuth {
 		return nil, errType
@@ -54,7 +59,11 @@ func Read(secret *corev1.Secret) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Login{Username: username, Password: password}, nil
+	login := &Login{Username: username, Password: password}
+	if err := login.readSecondFactors(secret.Data); err != nil {
+		return nil, err
+	}
+	return login, nil
 }
 
 func readUsername(value []byte) (string, error) {

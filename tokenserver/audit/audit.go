@@ -19,6 +19,8 @@ const (
 	Refresh    Action = "refresh"
 	Revoke     Action = "revoke"
 	Introspect Action = "introspect"
+	// Confirm is a user who has shown name and password, and got something that is no token yet.
+	Confirm Action = "confirm"
 	// Reuse is a refresh token that was redeemed before, and ended its login: somebody has stolen it.
 	Reuse Action = "reuse"
 	// Refuse is a request to the token endpoint that got nothing.

@@ -88,26 +88,33 @@ func (c *Client) SlowUsers() bool {
 	return false
 }
 
-// PolicyFor returns what the client may get when it acts for a user: what it may get itself, and of that only the user's scopes if
-// those are limited.
+// PolicyFor returns what the client may get when it acts for a user: what it may get itself, and of that only what the user may have.
 func (c *Client) PolicyFor(u *User) Policy {
-	if !u.Limited {
+	if !u.Limited && !c.keepsResources(u) {
 		return c.Policy()
 	}
-	policy := Policy{Access: make([]Access, 0, len(c.Access)), DefaultScopes: u.among(c.DefaultScopes)}
+	policy := Policy{Access: make([]Access, 0, len(c.Access)), DefaultScopes: c.among(u, c.DefaultScopes)}
 	for _, access := range c.Access {
-		policy.Access = append(policy.Access, Access{Audience: access.Audience, Scopes: u.among(access.Scopes)})
+		policy.Access = append(policy.Access, Access{Audience: access.Audience, Scopes: c.among(u, access.Scopes)})
 	}
 	return policy
 }
 
-// among returns those of scopes that a limited user may have, in their order.
-func (u *User) among(scopes []string) []string {
+// among returns those of scopes that a user may have, in their order.
+func (c *Client) among(u *User, scopes []string) []string {
 	var allowed []string
 	for _, s := range scopes {
-		if slices.Contains(u.Scopes, s) {
+		if (!u.Limited || slices.Contains(u.Scopes, s)) && (!c.keepsResources(u) || !IsResource(s)) {
 			allowed = append(allowed, s)
 		}
 	}
 	return allowed
 }
+
+// keepsResources reports whether a user never gets resources, whatever the scopes say: Magento's are those of administrators.
+func (c *Client) keepsResources(u *User) bool {
+	return c.Profile == ProfileMagento && u.Kind != KindAdmin
+}
+
+// IsResource reports whether a scope of ProfileMagento is a resource of a module, such as Magento_Catalog::products.
+func IsResource(scope string) bool { return strings.Contains(scope, "::") }

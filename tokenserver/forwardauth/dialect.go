@@ -43,7 +43,7 @@ type Refusal struct {
 	Description string
 	// Scope is what would be enough, where that is what is missing.
 	Scope string
-	// Resources are those that are missing, where that is so.
+	// Resources are those that are missing, or all that are required where there is no token that counts.
 	Resources []string
 	// Cause is for the log.
 	Cause error

@@ -82,17 +82,23 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) string {
 		return h.fail(w, r, invalid("this server does not serve the profile"))
 	}
 	token, err := h.authenticate(dialect, r)
+	var refused *Refusal
 	switch {
 	case errors.Is(err, ErrMalformed):
-		return h.refuse(w, r, dialect, malformed())
+		refused = malformed()
 	case errors.Is(err, tokens.ErrExpiredToken):
-		return h.refuse(w, r, dialect, inactive("the token has expired", err))
+		refused = inactive("the token has expired", err)
 	case errors.Is(err, introspection.ErrInactive):
-		return h.refuse(w, r, dialect, inactive("the token is invalid or was revoked", err))
+		refused = inactive("the token is invalid or was revoked", err)
 	case err != nil:
 		return h.fail(w, r, oauth2.ErrTemporarilyUnavailable.WithCause(err).WithRetryAfter(sessions.RetryAfter))
+	default:
+		refused = h.judge(dialect, required, token)
 	}
-	if refused := h.judge(dialect, required, token); refused != nil {
+	if refused != nil {
+		if len(refused.Resources) == 0 {
+			refused.Resources = required.resources
+		}
 		return h.refuse(w, r, dialect, refused)
 	}
 	identify(w.Header(), token)

@@ -55,6 +55,8 @@ type Issued struct {
 	RefreshToken string
 	// SessionID names the login that the tokens belong to; empty if there is none.
 	SessionID string
+	// Answer is what a Confirmation gives in place of tokens; otherwise nil.
+	Answer any
 }
 
 // An Authenticated request comes from a client that has proven who it is, or from a public client. Only Handler makes one.

@@ -264,8 +264,11 @@ func (h *Handler) record(ctx context.Context, x *exchange, err *oauth2.Error) {
 		Action: audit.Issue, Result: audit.ResultOK, Status: http.StatusOK, Grant: x.grantType(), User: x.concerns.user,
 		TokenID: x.reply.Access.ID, SessionID: x.reply.SessionID, Source: x.source.String(),
 	}
-	if e.Grant == grantRefreshToken {
+	switch {
+	case e.Grant == grantRefreshToken:
 		e.Action = audit.Refresh
+	case x.reply.Answer != nil:
+		e.Action = audit.Confirm
 	}
 	var claimed *oauth2.Credentials
 	if x.request != nil {

@@ -60,12 +60,24 @@ func (g Password) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
 	if err := complete(r.request); err != nil {
 		return nil, err
 	}
-	client, name := r.Client(), r.request.Username
+	client := r.Client()
 	if r.visits() {
 		visitor, _ := client.User(clients.NewVisitor()) // Guests may visit, as visits has seen.
 		return &loginOffer{logins: g.Logins, client: client, user: visitor, login: r.caller.Login()}, nil
 	}
-	why := errUnknownUser
+	found, err := g.authenticate(ctx, r, func(u *clients.User) error { return g.checkFactor(ctx, r, u) })
+	if err != nil {
+		return nil, err
+	}
+	// An address keeps its failures: otherwise one known password would buy any number of guesses at others.
+	g.Limits.Succeeded(ctx, userKey(r))
+	return &loginOffer{logins: g.Logins, client: client, user: found, login: r.caller.Login()}, nil
+}
+
+// authenticate returns the user whose name and password a request has, if the rest that proves it is the user passes as well. Of that,
+// ErrWrongFactor counts as a failed attempt.
+func (g Password) authenticate(ctx context.Context, r *Authenticated, rest func(u *clients.User) error) (*clients.User, error) {
+	client, name, why := r.Client(), r.request.Username, errUnknownUser
 	if _, exists := client.Users[name]; exists {
 		why = errWrongPassword
 		r.Concerns(name, "")
@@ -88,15 +100,13 @@ func (g Password) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
 	if !ok {
 		return nil, g.failed(ctx, keys, why)
 	}
-	if err := g.checkFactor(ctx, r, found); err != nil {
+	if err := rest(found); err != nil {
 		if errors.Is(err, ErrWrongFactor) {
 			return nil, g.failed(ctx, keys, err)
 		}
 		return nil, err
 	}
-	// An address keeps its failures: otherwise one known password would buy any number of guesses at others.
-	g.Limits.Succeeded(ctx, user)
-	return &loginOffer{logins: g.Logins, client: client, user: found, login: r.caller.Login()}, nil
+	return found, nil
 }
 
 // failed counts a failure, and returns what to answer.

@@ -31,6 +31,8 @@ var maxLoginData = map[string]int{
 	v1alpha1.KeyUsername:     logins.MaxUsernameLength + 1,
 	v1alpha1.KeyPassword:     passwords.MaxLength + 1,
 	v1alpha1.KeyPasswordHash: passwords.MaxLength + 1,
+	v1alpha1.KeyTOTP:         logins.MaxTOTPLength + 1,
+	v1alpha1.KeySecurityKeys: logins.MaxSecurityKeysLength + 1,
 }
 
 // CacheByObject returns what the manager's cache must hold for a Store and for Sessions: the Integrations, TokenSessions and

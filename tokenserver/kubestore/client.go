@@ -146,7 +146,7 @@ func (x *clientIndex) users(namespace, integration string, granted []v1alpha1.Us
 		if !ok || !l.consents(integration) {
 			continue
 		}
-		u := &clients.User{Name: l.Username, Kind: string(granted[i].Kind), Password: l.Password}
+		u := &clients.User{Name: l.Username, Kind: string(granted[i].Kind), Password: l.Password, TOTP: l.TOTP, SecurityKeys: l.securityKeys()}
 		if u.Kind == "" {
 			u.Kind = string(v1alpha1.UserKindCustomer)
 		}

@@ -23,6 +23,15 @@ func (l *login) consents(integration string) bool {
 	return logins.Consents(l.consent, integration)
 }
 
+// securityKeys returns the login's security keys as a client's users have them.
+func (l *login) securityKeys() []clients.SecurityKey {
+	var keys []clients.SecurityKey
+	for _, key := range l.SecurityKeys {
+		keys = append(keys, clients.SecurityKey(key))
+	}
+	return keys
+}
+
 // loginOf returns the login in a Secret; false if it carries no consent, has another type or is broken. Why it is broken is for the
 // controllers to say, in the condition of each Integration that names it.
 func loginOf(secret *corev1.Secret) (*login, bool) {

@@ -80,6 +80,8 @@ func TestAUserIsWhatTheSecretSaysNow(t *testing.T) {
 		{"a password and a hash are no user", func(s *corev1.Secret) {
 			s.Data["passwordHash"] = []byte("$2y$04$" + strings.Repeat("x", 53))
 		}, map[string]string{}},
+		{"a seed that cannot be used is no user", func(s *corev1.Secret) { s.Data["totp"] = []byte("123456") }, map[string]string{}},
+		{"an empty seed is no user", func(s *corev1.Secret) { s.Data["totp"] = []byte{} }, map[string]string{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			operator := newNamespace(t)
@@ -101,6 +103,36 @@ func TestAUserIsWhatTheSecretSaysNow(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAUserHasTheSecretsSecondFactors(t *testing.T) {
+	store := startStore(t, kubestore.Options{OperatorNamespace: newNamespace(t)})
+	i := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
+	grantUsers(t, i, "ada")
+	secret := userSecret(i.Namespace, "ada", "app", "ada", "a")
+	secret.Data["totp"], secret.Data["securityKeys"] = []byte("jbsw y3dp ehpk 3pxp"), []byte(`[{"id":"a2V5","publicKey":"pQEC"}]`)
+	create(t, secret)
+	type factors struct {
+		Seed string
+		Keys []clients.SecurityKey
+	}
+	got := func() factors {
+		c, ok := store.Client(i.Status.ClientID)
+		if !ok || c.Users["ada"] == nil {
+			return factors{"nobody", nil}
+		}
+		f := factors{Keys: c.Users["ada"].SecurityKeys}
+		if seed := c.Users["ada"].TOTP; seed != nil {
+			f.Seed = seed()
+		}
+		return f
+	}
+	eventually(t, got, factors{"JBSWY3DPEHPK3PXP", []clients.SecurityKey{{ID: []byte("key"), PublicKey: []byte{0xa5, 1, 2}}}})
+	patch(t, secret, func(s *corev1.Secret) {
+		delete(s.Data, "totp")
+		delete(s.Data, "securityKeys")
+	})
+	eventually(t, got, factors{})
 }
 
 func TestADeletedOrRetypedSecretEndsTheUser(t *testing.T) {

@@ -33,9 +33,9 @@
 // # What else ends a login
 //
 // A session that is not refreshed in time, more sessions than an Integration may have (those that expire first go), a revoked refresh
-// token, the end of all of a user's sessions (EndUser), a changed password, a removed user or one of another kind, visitors who may not
-// log in any more, revokeTokensIssuedBefore, and deleting the Integration. Honoured is the one place that decides about a session
-// that the Store still has.
+// token, the end of all of a user's sessions (EndUser), a changed password or second factor, a removed user or one of another kind,
+// visitors who may not log in any more, revokeTokensIssuedBefore, and deleting the Integration. Honoured is the one place that
+// decides about a session that the Store still has.
 //
 // A login without refresh tokens is a session, too: it ends like any other, and there is nothing to refresh.
 //

@@ -169,6 +169,15 @@ func TestHonouredVisitors(t *testing.T) {
 func TestFingerprintsDiffer(t *testing.T) {
 	key := newKey(t)
 	alice := newUser(t, "alice", "open sesame")
+	with := func(seed string, keys ...clients.SecurityKey) *clients.User {
+		u := newUser(t, "alice", "open sesame")
+		if seed != "" {
+			u.TOTP = clients.Conceal(seed)
+		}
+		u.SecurityKeys = keys
+		return u
+	}
+	yubi, other := clients.SecurityKey{ID: []byte("yubi"), PublicKey: []byte("key")}, clients.SecurityKey{ID: []byte("other"), PublicKey: []byte("key")}
 	seen := map[[32]byte]string{}
 	for name, fingerprint := range map[string][32]byte{
 		"alice":                     sessions.Fingerprint(key, owner, alice),
@@ -176,6 +185,12 @@ func TestFingerprintsDiffer(t *testing.T) {
 		"another user":              sessions.Fingerprint(key, owner, newUser(t, "bob", "open sesame")),
 		"another password":          sessions.Fingerprint(key, owner, newUser(t, "alice", "open sesame!")),
 		"another UID":               sessions.Fingerprint(key, sessions.Owner{Namespace: "shop", Name: "web", UID: "uid-2"}, alice),
+		"one-time codes":            sessions.Fingerprint(key, owner, with("AAAAAAAAAAAAAAAA")),
+		"another seed":              sessions.Fingerprint(key, owner, with("BBBBBBBBBBBBBBBB")),
+		"a security key":            sessions.Fingerprint(key, owner, with("", yubi)),
+		"another security key":      sessions.Fingerprint(key, owner, with("", other)),
+		"two security keys":         sessions.Fingerprint(key, owner, with("", yubi, other)),
+		"codes and a security key":  sessions.Fingerprint(key, owner, with("AAAAAAAAAAAAAAAA", yubi)),
 		"names that join to others": sessions.Fingerprint(key, sessions.Owner{Namespace: "shopw", Name: "eb", UID: "uid-1"}, alice),
 	} {
 		if first, ok := seen[fingerprint]; ok {

@@ -19,7 +19,7 @@ var (
 	// ErrUsed says that a token ID is spent already.
 	ErrUsed = errors.New("the token ID is spent already")
 	// ErrFull says that the owner has as many spent token IDs of the kind as it may have.
-	ErrFull = errors.New("the client has too many revoked tokens or used assertions: wait until they expire")
+	ErrFull = errors.New("the client has too many revoked tokens, or used too many assertions, codes or nonces: wait until they expire")
 	// ErrUnavailable says that the store cannot answer now. Its cause is wrapped beside it.
 	ErrUnavailable = errors.New("the session store is unavailable")
 )
@@ -59,7 +59,7 @@ type Session struct {
 	Current, Previous [sha256.Size]byte
 	// KeyID names the sealing key that the current refresh token and Fingerprint are made with.
 	KeyID string
-	// Fingerprint tells whether the user's password is still the one of the login.
+	// Fingerprint tells whether the user's password and second factors are still those of the login.
 	Fingerprint [sha256.Size]byte
 
 	// Version changes with each Replace, as the store sees fit. It is empty for a session that is yet to be created.
@@ -70,14 +70,18 @@ type Session struct {
 const (
 	KindAccessToken     = "AccessToken"
 	KindClientAssertion = "ClientAssertion"
+	// KindOneTimeCode is for the codes and challenges of second factors.
+	KindOneTimeCode = "OneTimeCode"
+	// KindNonce is for signed requests.
+	KindNonce = "Nonce"
 )
 
-// A Spent token ID must not be accepted again: of an access token that was revoked, or of a client assertion that was used.
+// A Spent token ID must not be accepted again: of an access token that was revoked, or of what is good for one use and was used.
 type Spent struct {
 	Owner Owner
-	// Kind is KindAccessToken or KindClientAssertion.
+	// Kind is one of the kinds above.
 	Kind string
-	// TokenID is the jti. It is the client's own in an assertion, so a store must not trust its form.
+	// TokenID is the jti, or what tells a code or a nonce from all others. It may be the client's own, so a store must not trust its form.
 	TokenID string
 	// ExpiresAt is when the token expires by itself, and the record may go.
 	ExpiresAt time.Time

@@ -13,7 +13,8 @@ import (
 
 func (f *fixture) spend() {
 	jti := sessions.NewID()
-	for _, kind := range []string{sessions.KindClientAssertion, sessions.KindAccessToken} {
+	// An access token's comes last: until then Standing must not say that it is spent.
+	for _, kind := range []string{sessions.KindClientAssertion, sessions.KindOneTimeCode, sessions.KindNonce, sessions.KindAccessToken} {
 		spent, _, err := f.here.Standing(f.Context(), f.owner, jti, "")
 		if spent || err != nil {
 			f.Errorf("before the access token's ID is spent: got %t (%v), want false", spent, err)
