@@ -66,7 +66,7 @@ build: ## Build bin/manager.
 
 .PHONY: test
 test: controlplane ## Run every test against the embedded control plane; ARGS goes to go test.
-	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -p 2 -timeout 20m $(RACE) $(ARGS) ./...
+	KUBEBUILDER_ASSETS=$(CONTROLPLANE) go test -p 2 -timeout 30m $(RACE) $(ARGS) ./...
 
 .PHONY: fuzz
 fuzz: ## Run each fuzzer for FUZZTIME (10s), beyond the corpus that make test runs.

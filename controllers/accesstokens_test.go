@@ -446,6 +446,24 @@ func TestATokenThatCannotBeMade(t *testing.T) {
 	}
 }
 
+// Who has to see to something else first does not lack the token until then.
+func TestAnAccessTokenComesWithItsKeyWhateverElseIsWrong(t *testing.T) {
+	w := newWorld(t)
+	w.loginSecret(t, "odd", "stuck", func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque })
+	w.minter.fail(ErrNoTokenKey)
+	intg := w.integration(t, "stuck", delivered(v1alpha1.AccessTokenSpec{Key: "access_token"}), func(i *v1alpha1.Integration) {
+		i.Spec.GrantTypes = []v1alpha1.GrantType{v1alpha1.GrantTypeClientCredentials, v1alpha1.GrantTypePassword}
+		i.Spec.Users = []v1alpha1.User{{SecretRef: v1alpha1.SecretReference{Name: "odd"}, Kind: v1alpha1.UserKindAdmin}}
+	})
+	w.waitFor(t, intg, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretInvalid)
+	if w.secret(t, "stuck").Data["access_token"] != nil {
+		t.Fatal("there is a token without a key")
+	}
+	w.minter.fail(nil)
+	NewWithT(t).Eventually(func() []byte { return w.secret(t, "stuck").Data["access_token"] }, deadline, poll).ShouldNot(BeEmpty())
+	w.deliveredToken(t, intg, "access_token")
+}
+
 func TestAccessTokensWaitForTheirKey(t *testing.T) {
 	w := newWorld(t)
 	w.minter.fail(ErrNoTokenKey)

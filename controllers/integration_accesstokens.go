@@ -57,6 +57,9 @@ func (r *IntegrationReconciler) mintAccessTokens(ctx context.Context, s *scope) 
 		}
 	}
 	s.shapeProblem = tokenProblem(holder, problems)
+	if waiting := (*waitingError)(nil); errors.As(s.shapeProblem, &waiting) {
+		s.lookAgain(s.now.Add(waiting.retryAfter)) // The pass may end with another problem, which somebody has to see to first.
+	}
 	return nil
 }
 

@@ -35,7 +35,7 @@ type parts struct {
 	logins        *sessions.Logins
 	grants        []grants.Grant
 	password      grants.Password
-	factors       *secondfactor.Verifier
+	factors       *secondfactor.Checker
 	checker       *introspection.Checker
 }
 

@@ -125,7 +125,7 @@ func (s *Server) addEndpoints(routes map[string]http.Handler, log *slog.Logger) 
 		},
 	}
 	logins := &sessions.Logins{Store: s.Sessions, Grace: s.RefreshGrace, Most: s.MaxSessions, Now: s.Now}
-	factors := &secondfactor.Verifier{Spent: s.Sessions, Keys: s.Keys, Now: s.Now}
+	factors := &secondfactor.Checker{Spent: s.Sessions, Keys: s.Keys, Now: s.Now}
 	password := grants.Password{Logins: logins, Limits: s.Limits, Turns: grants.NewTurns(hashesAtOnce()), Factors: factors}
 	supported := []grants.Grant{
 		grants.ClientCredentials{},

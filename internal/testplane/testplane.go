@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -41,6 +42,9 @@ func Kubectl() (string, error) {
 	return filepath.Join(dir, "kubectl"), nil
 }
 
+// startTimeout is how long the processes of a control plane may take to start, and to stop.
+const startTimeout = 2 * time.Minute
+
 // New returns a control plane that is not started, with the CRDs of config/crd to be installed. Callers may change it
 // before they start it, for instance to add flags of the API server.
 func New() (*envtest.Environment, error) {
@@ -55,6 +59,8 @@ func New() (*envtest.Environment, error) {
 		CRDDirectoryPaths:     []string{filepath.Join(RepositoryRoot(), "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 		UseExistingCluster:    &existing,
+		// It takes seconds; envtest's own 20 s are not enough on two cores that others keep busy.
+		ControlPlaneStartTimeout: startTimeout, ControlPlaneStopTimeout: startTimeout,
 	}
 	// Without it a stopping API server waits out every open watch, and informers always hold some.
 	env.ControlPlane.GetAPIServer().Configure().Set("shutdown-watch-termination-grace-period", "1s")

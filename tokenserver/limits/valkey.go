@@ -20,8 +20,10 @@ const (
 	valkeyPause   = time.Second
 
 	keyPrefix = "integration-operator:limits:"
-	// secretKey holds the secret that all replicas share.
+	// secretKey holds the secret that all replicas share, and secretFor is how long a replica relies on what it has read there: a server
+	// may lose its memory.
 	secretKey = "integration-operator:limits-key"
+	secretFor = time.Minute
 )
 
 var errPaused = errors.New("the server did not answer a moment ago")
@@ -64,9 +66,15 @@ type Valkey struct {
 	script   *valkey.Lua
 	// pausedUntil is the time, in Unix milliseconds, until when the server is not asked.
 	pausedUntil atomic.Int64
-	// secret is what the server has under secretKey; nil until it has said so, and again once it has not answered, as one that lost its
-	// memory has another.
-	secret atomic.Pointer[secret]
+	// shared is the secret of all replicas; nil until the server has said what it is.
+	shared atomic.Pointer[sharedSecret]
+}
+
+// A sharedSecret is a secret as the server has it.
+type sharedSecret struct {
+	secret
+	// until is the time, in Unix milliseconds, until when the server is not asked for it again.
+	until int64
 }
 
 // NewValkey returns a Limiter on a server that client is connected to, which stays the caller's. It goes on with fallback while the
@@ -133,7 +141,6 @@ func (v *Valkey) ask(ctx context.Context, question func(context.Context) error) 
 	defer cancel()
 	err := question(ctx)
 	if err != nil {
-		v.secret.Store(nil)
 		v.pausedUntil.Store(now + valkeyPause.Milliseconds())
 	}
 	return err
@@ -154,7 +161,7 @@ func (v *Valkey) arguments(what string, keys []Key) []string {
 
 // names returns what the counts of keys are called on the server.
 func (v *Valkey) names(ctx context.Context, keys []Key) ([]string, error) {
-	s, err := v.sharedSecret(ctx)
+	s, err := v.secret(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -166,14 +173,22 @@ func (v *Valkey) names(ctx context.Context, keys []Key) ([]string, error) {
 	return named, nil
 }
 
-// sharedSecret returns the secret of all replicas, which the first of them makes.
-func (v *Valkey) sharedSecret(ctx context.Context) (secret, error) {
-	if known := v.secret.Load(); known != nil {
-		return *known, nil
+// secret returns the secret of all replicas. The first of them makes it, and where the server has lost it, the first one that asks puts it
+// back.
+func (v *Valkey) secret(ctx context.Context) (secret, error) {
+	now, known := v.now().UnixMilli(), v.shared.Load()
+	var mine secret
+	switch {
+	case known == nil:
+		mine = newSecret()
+	case now < known.until:
+		return known.secret, nil
+	default:
+		mine = known.secret
 	}
 	// Redis before 7 cannot do both in one.
 	answers := v.client.DoMulti(ctx,
-		v.client.B().Set().Key(secretKey).Value(valkey.BinaryString(newSecret())).Nx().Build(),
+		v.client.B().Set().Key(secretKey).Value(valkey.BinaryString(mine)).Nx().Build(),
 		v.client.B().Get().Key(secretKey).Build())
 	if err := answers[0].Error(); err != nil && !valkey.IsValkeyNil(err) {
 		return nil, err
@@ -182,6 +197,6 @@ func (v *Valkey) sharedSecret(ctx context.Context) (secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.secret.Store(new(secret(shared)))
+	v.shared.Store(&sharedSecret{secret: shared, until: now + secretFor.Milliseconds()})
 	return shared, nil
 }

@@ -73,41 +73,40 @@ func TestValkeyIsShared(t *testing.T) {
 	}
 }
 
-// Names that do not exist count alike at every replica, by a secret that is in no code, and that a server which lost its memory gets anew.
+// Names that do not exist count alike at every replica, by a secret that outlives the memory of the server.
 func TestValkeySharesItsSecret(t *testing.T) {
 	server, clock := valkeytest.Start(t), newClock()
 	client := connect(t, server)
 	one, other := NewValkey(client, NewMemory(clock.Now), clock.Now), NewValkey(connect(t, server), NewMemory(clock.Now), clock.Now)
-	key := UnknownUserKey("c", "nobody")
+	tries := 0
 	shared := func() string {
 		t.Helper()
-		failMany(t, one, 3, key)
-		failMany(t, other, 3, key)
-		if got := one.Blocked(t.Context(), key); got != s {
-			t.Errorf("three failures at each of two replicas block for %s, want %s", got, s)
-		}
-		held, err := client.Do(t.Context(), client.B().Get().Key("integration-operator:limits-key").Build()).ToString()
-		if err != nil || len(held) != 32 {
-			t.Fatalf("the secret has %d bytes: %v", len(held), err)
-		}
-		if string(*one.secret.Load()) != held || string(*other.secret.Load()) != held {
-			t.Error("a replica goes by another secret than the one on the server")
+		held := ""
+		// On a busy machine the server may not answer in time now and then, and each replica counts for itself.
+		gomega.NewWithT(t).Eventually(func() bool {
+			clock.move(2 * valkeyPause)
+			tries++
+			key := UnknownUserKey("c", fmt.Sprint("nobody", tries))
+			failMany(t, one, 3, key)
+			failMany(t, other, 3, key)
+			held, _ = client.Do(t.Context(), client.B().Get().Key("integration-operator:limits-key").Build()).ToString()
+			a, b := one.shared.Load(), other.shared.Load()
+			return one.Blocked(t.Context(), key) == s && a != nil && b != nil && string(a.secret) == held && string(b.secret) == held
+		}, "20s", "10ms").Should(gomega.BeTrue(), "three failures at each of two replicas should block for a second")
+		if len(held) != 32 {
+			t.Errorf("the secret has %d bytes", len(held))
 		}
 		return held
 	}
 	first := shared()
-	server.Stop()
-	failMany(t, one, 1, key)
-	failMany(t, other, 1, key)
 	server.Restart()
-	gomega.NewWithT(t).Eventually(func() bool {
-		clock.move(2 * valkeyPause)
-		one.Blocked(t.Context(), key)
-		other.Blocked(t.Context(), key)
-		return one.secret.Load() != nil && other.secret.Load() != nil
-	}, "20s", "10ms").Should(gomega.BeTrue(), "the server is back and nobody asks it")
-	if second := shared(); second == first {
-		t.Error("a server that lost its memory has the same secret")
+	clock.move(secretFor)
+	if second := shared(); second != first {
+		t.Error("the replicas do not put back what a server has lost")
+	}
+	other = NewValkey(connect(t, server), NewMemory(clock.Now), clock.Now)
+	if third := shared(); third != first {
+		t.Error("a new replica does not take the secret that there is")
 	}
 }
 

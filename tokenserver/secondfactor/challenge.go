@@ -4,91 +4,96 @@
 package secondfactor
 
 import (
-	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
-	"github.com/integration-operator/integration-operator/tokenserver/sealing"
 	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
-// challengeLifetime is how long a challenge may be answered.
-const challengeLifetime = 2 * time.Minute
-
-// The parts of a challenge: what makes it differ from all others, when it expires, the ID of a key, and the authentication by that.
-const (
-	randomBytes = 16
-	expiryBytes = 8
-	keyIDBytes  = 32
-	signedBytes = randomBytes + expiryBytes + keyIDBytes
-	totalBytes  = signedBytes + sha256.Size
-)
-
-// A purpose is what a challenge is for. One for registering a key does not log in.
+// A purpose is what a challenge is for. It is the type of the token that the challenge is.
 type purpose string
 
 const (
-	purposeLogin        purpose = "login"
-	purposeRegistration purpose = "registration"
+	forLogin        purpose = "webauthn-login"
+	forRegistration purpose = "webauthn-registration"
 )
 
-// fingerprinted begins what challenges are authenticated with. Other fingerprints by the same keys begin with a namespace, which has no space.
-const fingerprinted = "webauthn challenge"
+// ChallengeLifetime is how long a challenge is good for.
+const ChallengeLifetime = 2 * time.Minute
 
+const (
+	randomBytes = 16
+	expiryBytes = 8
+	claimsBytes = randomBytes + expiryBytes + sha256.Size
+
+	// maxChallenge is how many characters a challenge may have in base64. Those that there are have less than 400.
+	maxChallenge = 1 << 10
+)
+
+// Why a challenge does not count. None of them holds anything of it.
 var (
-	errNotOurs = errors.New("the challenge is not one that this server made for the user, or its key has gone")
-	errExpired = errors.New("the challenge was not answered in time")
+	errNoChallenge    = errors.New("its challenge is none of this server's, or for another purpose")
+	errOtherChallenge = errors.New("its challenge is for another user or another Integration")
+	errExpired        = errors.New("its challenge has expired")
 )
 
-// newChallenge returns a challenge. It returns tokens.ErrNoActiveKey, wrapped.
-func (v *Verifier) newChallenge(p purpose, c *clients.Client, u *clients.User) ([]byte, error) {
-	key, ok := v.Keys.SealingKeys().Active()
+// encoding is base64url without padding, in its canonical form only.
+var encoding = base64.RawURLEncoding.Strict()
+
+// newChallenge returns a challenge for a user.
+func (c *Checker) newChallenge(p purpose, client *clients.Client, user *clients.User) ([]byte, error) {
+	key, ok := c.Keys.SealingKeys().Active()
 	if !ok {
-		return nil, fmt.Errorf("authenticate a challenge: %w", tokens.ErrNoActiveKey)
+		return nil, fmt.Errorf("make a challenge: %w", tokens.ErrNoActiveKey)
 	}
-	id, err := base64.RawURLEncoding.DecodeString(key.ID)
-	if err != nil || len(id) != keyIDBytes {
-		return nil, errors.New("authenticate a challenge: the ID of the key is odd")
+	expiry := c.Now().Add(ChallengeLifetime).Unix()
+	claims := make([]byte, randomBytes, claimsBytes)
+	// It never returns an error.
+	_, _ = rand.Read(claims)
+	claims = binary.BigEndian.AppendUint64(claims, uint64(expiry)) //nolint:gosec // it is after 1970
+	binding := bindingOf(client, user)
+	token, err := key.SignMAC(string(p), append(claims, binding[:]...))
+	if err != nil {
+		return nil, fmt.Errorf("make a challenge: %w", err)
 	}
-	challenge := make([]byte, randomBytes, totalBytes)
-	_, _ = rand.Read(challenge) // It never returns an error.
-	expires := v.Now().Add(challengeLifetime).Unix()
-	challenge = binary.BigEndian.AppendUint64(challenge, uint64(expires)) //nolint:gosec // the time is after 1970
-	challenge = append(challenge, id...)
-	mac := authentication(key, p, c, u, challenge)
-	return append(challenge, mac[:]...), nil
+	return []byte(token), nil
 }
 
-// openChallenge returns what a challenge is spent by and until when, if it is one of newChallenge's for the same purpose, client, user and
-// site, and has not expired.
-func (v *Verifier) openChallenge(p purpose, c *clients.Client, u *clients.User, challenge []byte) (id string, expires time.Time, err error) {
-	if len(challenge) != totalBytes {
-		return "", time.Time{}, errNotOurs
+// checkChallenge returns when a challenge ends that was made for the purpose and the user, and has not ended yet. It is presented as it stands
+// in what security keys sign, in base64.
+func (c *Checker) checkChallenge(p purpose, client *clients.Client, user *clients.User, presented string) (time.Time, error) {
+	// The decoder skips line breaks, and each would make another text of the same challenge.
+	if len(presented) > maxChallenge || strings.ContainsAny(presented, "\r\n") {
+		return time.Time{}, errNoChallenge
 	}
-	signed := challenge[:signedBytes]
-	key, ok := v.Keys.SealingKeys().ByID(base64.RawURLEncoding.EncodeToString(signed[randomBytes+expiryBytes:]))
-	if !ok {
-		return "", time.Time{}, errNotOurs
+	token, err := encoding.DecodeString(presented)
+	if err != nil {
+		return time.Time{}, errNoChallenge
 	}
-	mac := authentication(key, p, c, u, signed)
-	if !hmac.Equal(mac[:], challenge[signedBytes:]) {
-		return "", time.Time{}, errNotOurs
+	claims, err := c.Keys.SealingKeys().VerifyMAC(string(p), string(token))
+	if err != nil || len(claims) != claimsBytes {
+		return time.Time{}, errNoChallenge
 	}
-	expires = time.Unix(int64(binary.BigEndian.Uint64(signed[randomBytes:])), 0) //nolint:gosec // this server wrote it
-	if !v.Now().Before(expires) {
-		return "", time.Time{}, errExpired
+	binding := bindingOf(client, user)
+	if subtle.ConstantTimeCompare(claims[randomBytes+expiryBytes:], binding[:]) != 1 {
+		return time.Time{}, errOtherChallenge
 	}
-	return "challenge " + base64.RawURLEncoding.EncodeToString(signed[:randomBytes]), expires, nil
+	expires := time.Unix(int64(binary.BigEndian.Uint64(claims[randomBytes:])), 0) //nolint:gosec // newChallenge wrote it
+	if !c.Now().Before(expires) {
+		return time.Time{}, errExpired
+	}
+	return expires, nil
 }
 
-// authentication binds a challenge to all that it is for.
-func authentication(key *sealing.Key, p purpose, c *clients.Client, u *clients.User, signed []byte) [sha256.Size]byte {
-	return key.Fingerprint([]byte(fingerprinted), []byte(p), []byte(c.UID), []byte(u.Name), []byte(c.RelyingParty.ID), bytes.Clone(signed))
+// bindingOf returns a digest of the user and the Integration. Two Integrations of one name, one after the other, differ by their UID.
+func bindingOf(client *clients.Client, user *clients.User) [sha256.Size]byte {
+	return digestOf("challenge", client.Namespace, client.Name, client.UID, user.Kind, user.Name)
 }

@@ -5,48 +5,72 @@ package secondfactor
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/hotp"
+	"github.com/pquerna/otp/totp"
 
 	"github.com/integration-operator/integration-operator/tokenserver/clients"
 )
 
+// The codes (RFC 6238): those that authenticator apps make unless they are told otherwise.
 const (
-	// step is how long a code is that of its time (RFC 6238 section 4.1).
-	step = 30 * time.Second
-	// leeway is how many steps the user's clock may be off, either way (section 5.2).
-	leeway = 1
+	codeDigits  = 6
+	stepSeconds = 30
+	// stepLeeway is how many steps a code may be early or late (RFC 6238 section 5.2).
+	stepLeeway = 1
 )
 
-// checkCode checks a one-time code, and uses it up.
-func (v *Verifier) checkCode(ctx context.Context, c *clients.Client, u *clients.User, code string) error {
-	if u.TOTP == nil {
-		return wrong(errNotTheirs)
+var (
+	errNoTOTP    = errors.New("the user has no one-time codes")
+	errNoCode    = errors.New("it is not a code of 6 digits")
+	errWrongCode = errors.New("it is not the code of any step that counts now")
+	errSeed      = errors.New("the seed of the user's one-time codes cannot be used")
+)
+
+// checkCode checks a one-time code, and uses it up. The errors are those of Check.
+func (c *Checker) checkCode(ctx context.Context, client *clients.Client, user *clients.User, code string) error {
+	if user.TOTP == nil {
+		return wrong(errNoTOTP)
 	}
-	at, ok := matches(u.TOTP(), code, v.Now())
-	if !ok {
-		return wrong(errWrongCode)
+	if len(code) != codeDigits || strings.Trim(code, "0123456789") != "" {
+		return wrong(errNoCode)
 	}
-	// It is the step that is used up, as two steps may have one code.
-	expires := time.Unix((at+leeway+1)*int64(step/time.Second), 0)
-	return v.spend(ctx, c, "code "+strconv.FormatInt(at, 10)+" "+u.Name, expires)
+	step, err := stepOf(code, user.TOTP(), c.Now())
+	if err != nil {
+		return wrong(err)
+	}
+	// RFC 6238 section 5.2: a code must not be accepted again.
+	id := digestOf("one-time code", user.Kind, user.Name, strconv.FormatInt(step, 10))
+	return c.spend(ctx, client, id, time.Unix((step+stepLeeway+1)*stepSeconds, 0))
 }
 
-// matches returns the step whose code this is; false if it is none of those around now. It looks at all of them, so that the time does
-// not tell which.
-func matches(seed, code string, now time.Time) (at int64, ok bool) {
-	current := now.Unix() / int64(step/time.Second)
-	for candidate := current - leeway; candidate <= current+leeway; candidate++ {
-		want, err := hotp.GenerateCodeCustom(seed, uint64(candidate), hotp.ValidateOpts{ //nolint:gosec // the time is after 1970
-			Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1,
+// stepOf returns the time step that a code is for, of those that count now. It always computes all of them. Of two with the same code it is the
+// later one, which counts for as long as the code does: the earlier one would free the code for another use when it ends.
+func stepOf(code, seed string, now time.Time) (int64, error) {
+	presented := sha256.Sum256([]byte(code))
+	current := now.Unix() / stepSeconds
+	found := int64(-1)
+	for step := current - stepLeeway; step <= current+stepLeeway; step++ {
+		right, err := totp.GenerateCodeCustom(seed, time.Unix(step*stepSeconds, 0), totp.ValidateOpts{
+			Period: stepSeconds, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1,
 		})
-		if err == nil && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
-			at, ok = candidate, true
+		if err != nil {
+			// kubestore takes no seed that is not base32.
+			return 0, errSeed
+		}
+		want := sha256.Sum256([]byte(right))
+		if subtle.ConstantTimeCompare(presented[:], want[:]) == 1 {
+			found = step
 		}
 	}
-	return at, ok
+	if found < 0 {
+		return 0, errWrongCode
+	}
+	return found, nil
 }

@@ -13,43 +13,43 @@ import (
 )
 
 // KeyChallenge is the grant of PathKeyChallenge.
-func KeyChallenge(password grants.Password, factors *secondfactor.Verifier) grants.Grant {
+func KeyChallenge(password grants.Password, factors *secondfactor.Checker) grants.Grant {
 	return grants.Confirmation{
 		Password: password,
 		Act: func(_ context.Context, c *clients.Client, u *clients.User, _ oauth2.SecondFactor) (any, error) {
-			options, err := factors.BeginLogin(c, u)
+			options, err := factors.Challenge(c, u)
 			if err != nil {
 				return nil, unavailable(err)
 			}
-			return challengeOf(options), nil
+			return challengeOf(options)
 		},
 	}
 }
 
 // BeginRegistration is the grant of PathBeginRegistration.
-func BeginRegistration(password grants.Password, factors *secondfactor.Verifier) grants.Grant {
+func BeginRegistration(password grants.Password, factors *secondfactor.Checker) grants.Grant {
 	return grants.Confirmation{
 		Password: password,
 		Act: func(_ context.Context, c *clients.Client, u *clients.User, _ oauth2.SecondFactor) (any, error) {
-			options, err := factors.BeginRegistration(c, u)
+			options, err := factors.Registration(c, u)
 			if err != nil {
 				return nil, unavailable(err)
 			}
-			return registrationOf(options), nil
+			return optionsOf(options), nil
 		},
 	}
 }
 
 // Registration is the grant of PathRegistration. What it gives is worth nothing until the owner of the user's Secret adds it there.
-func Registration(password grants.Password, factors *secondfactor.Verifier) grants.Grant {
+func Registration(password grants.Password, factors *secondfactor.Checker) grants.Grant {
 	return grants.Confirmation{
 		Password: password,
 		Act: func(ctx context.Context, c *clients.Client, u *clients.User, presented oauth2.SecondFactor) (any, error) {
-			entry, err := factors.Register(ctx, c, u, presented.Value.Reveal())
+			entry, err := factors.Register(ctx, c, u, []byte(presented.Value.Reveal()))
 			if err != nil {
 				return nil, unavailable(err)
 			}
-			return entryOf(entry), nil
+			return entryOf(entry)
 		},
 	}
 }

@@ -73,11 +73,7 @@ func (d Dialect) Parse(w http.ResponseWriter, r *http.Request) (*oauth2.Request,
 		Credentials: oauth2.Credentials{Method: oauth2.MethodVirtual, ClientID: login},
 	}
 	if d.factor != "" {
-		presented := read[d.field]
-		if d.factor == oauth2.FactorSecurityKey {
-			presented = standardAnswer(presented)
-		}
-		request.SecondFactor = oauth2.SecondFactor{Provider: d.factor, Value: oauth2.Secret(presented)}
+		request.SecondFactor = oauth2.SecondFactor{Provider: d.factor, Value: oauth2.Secret(read[d.field])}
 	}
 	return request, nil
 }

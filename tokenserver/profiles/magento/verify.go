@@ -45,7 +45,7 @@ type Verification struct {
 	// Clients finds the clients that requests are signed by.
 	Clients clientauth.Clients
 	// Nonces remembers which nonces were used.
-	Nonces secondfactor.Spent
+	Nonces secondfactor.Spender
 	// Now is the clock.
 	Now func() time.Time
 }

@@ -52,7 +52,8 @@ func negotiate(accept []string) (format, bool) {
 		}
 		quality := 1.0
 		if q, found := parameters["q"]; found {
-			if quality, err = strconv.ParseFloat(q, 64); err != nil || quality < 0 || quality > 1 {
+			// What is no number compares with nothing.
+			if quality, err = strconv.ParseFloat(q, 64); err != nil || !(quality >= 0 && quality <= 1) {
 				continue
 			}
 		}
