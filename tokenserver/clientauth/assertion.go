@@ -14,6 +14,7 @@ import (
 
 	"github.com/integration-operator/integration-operator/tokenserver/clientauth/jwks"
 	"github.com/integration-operator/integration-operator/tokenserver/oauth2"
+	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
 const (
@@ -21,9 +22,6 @@ const (
 	maxAssertionLife = 5 * time.Minute
 	// clockLeeway is how far the clocks of client and server may differ.
 	clockLeeway = 10 * time.Second
-	// clockDrift is how far the clocks of replicas, of the leader and of the session store's server may differ. One that is ahead must not
-	// forget a jti while the assertion still counts by one that is behind.
-	clockDrift = time.Minute
 
 	maxJTILength = 256
 	maxKeyIDs    = 256
@@ -152,5 +150,5 @@ func (x *assertion) check(clientID string, audiences []string, now time.Time) *o
 
 // forgettable returns when the jti may be forgotten by any clock. It is for an assertion that was checked, whose exp is not far away.
 func (x *assertion) forgettable() time.Time {
-	return time.Unix(int64(*x.claims.Expiry)+1, 0).Add(clockLeeway + clockDrift)
+	return time.Unix(int64(*x.claims.Expiry)+1, 0).Add(clockLeeway + tokens.ClockDrift)
 }

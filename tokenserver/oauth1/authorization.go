@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -57,6 +58,10 @@ func Parse(header string) (*Authorization, error) {
 	a := &Authorization{signed: make([]parameter, 0, len(parameters))}
 	values := map[string]string{}
 	for _, p := range parameters {
+		// Section 3.4.1.3.1 signs others as if they were the query's, so one of the query could be moved here, where no API looks for it.
+		if p.name != "realm" && !strings.HasPrefix(p.name, "oauth_") {
+			return nil, fmt.Errorf("%w: it has a parameter that is neither realm nor one of OAuth", ErrMalformed)
+		}
 		values[p.name] = p.value
 		if p.name != "oauth_signature" && p.name != "realm" {
 			a.signed = append(a.signed, p)
@@ -116,7 +121,11 @@ func (a *Authorization) Verify(r Request, consumerSecret, tokenSecret string, no
 	return nil
 }
 
-// Forgettable returns when the nonce need not be remembered any more, because the request's timestamp is refused from then on.
-func (a *Authorization) Forgettable() time.Time {
-	return a.timestamp.Add(MaxSkew + time.Second)
+// Forgettable returns when the nonce need not be remembered any more, because the request's timestamp is refused from then on. It is never sooner than
+// MaxSkew from now, though it could be: a client chooses its timestamps, and must not fill a store with what counts for a moment.
+func (a *Authorization) Forgettable(now time.Time) time.Time {
+	if a.timestamp.After(now) {
+		now = a.timestamp
+	}
+	return now.Add(MaxSkew + time.Second)
 }

@@ -192,10 +192,10 @@ func TestVerify(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
-			if err == nil && !a.Forgettable().After(now) {
-				t.Errorf("the nonce of a request that counts may be forgotten at %v, which is not after %v", a.Forgettable(), now)
+			if err == nil && !a.Forgettable(now).After(now) {
+				t.Errorf("the nonce of a request that counts may be forgotten at %v, which is not after %v", a.Forgettable(now), now)
 			}
-			if err := a.Verify(s.request, secret, token, a.Forgettable()); err == nil {
+			if err := a.Verify(s.request, secret, token, a.Forgettable(now)); err == nil {
 				t.Error("the request counts still when its nonce is forgotten")
 			}
 		})
@@ -212,6 +212,7 @@ func TestParseRefuses(t *testing.T) {
 		{name: "the scheme alone", header: "OAuth"},
 		{name: "another scheme", header: "Bearer " + good[6:]},
 		{name: "no parameters", header: "OAuth "},
+		{name: "a parameter of the query", header: good + `,filter="x"`},
 		{name: "no quotes", header: "OAuth oauth_consumer_key=key"},
 		{name: "no closing quote", header: good[:len(good)-1]},
 		{name: "no comma", header: strings.Replace(good, ",", " ", 1)},
@@ -260,7 +261,7 @@ func TestParseRefuses(t *testing.T) {
 func manyParameters(n int) string {
 	var s strings.Builder
 	for i := range n {
-		s.WriteString(",a" + strconv.Itoa(i) + `="b"`)
+		s.WriteString(",oauth_a" + strconv.Itoa(i) + `="b"`)
 	}
 	return s.String()
 }

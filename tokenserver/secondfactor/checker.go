@@ -67,8 +67,7 @@ func wrong(cause error) error { return fmt.Errorf("%w: %w", grants.ErrWrongFacto
 func (c *Checker) spend(ctx context.Context, client *clients.Client, id [sha256.Size]byte, until time.Time) error {
 	err := c.Spent.Spend(ctx, sessions.Spent{
 		Owner: sessions.OwnerOf(client), Kind: sessions.KindOneTimeCode, TokenID: hex.EncodeToString(id[:]),
-		// A replica whose clock is behind would take it for that much longer.
-		ExpiresAt: until.Add(tokens.Leeway),
+		ExpiresAt: until.Add(tokens.ClockDrift),
 	})
 	switch {
 	case err == nil:

@@ -205,7 +205,7 @@ func TestUsedCodesAreKeptForAsLongAsTheyCount(t *testing.T) {
 		}
 		got := notes.spent[len(notes.spent)-1]
 		// The step itself and one more, and what the clocks of replicas may differ by.
-		if want := step.Add(offset + 70*time.Second); !got.ExpiresAt.Equal(want) {
+		if want := step.Add(offset + 2*time.Minute); !got.ExpiresAt.Equal(want) {
 			t.Errorf("a code of %s is kept until %s, want %s", offset, got.ExpiresAt, want)
 		}
 		if got.Kind != sessions.KindOneTimeCode || got.Owner != sessions.OwnerOf(newClient()) {

@@ -42,6 +42,10 @@ var (
 // longer for it.
 const Leeway = 10 * time.Second
 
+// ClockDrift is how far the clocks of replicas, of the leader and of the session store's server may differ at most. What is good for one use is
+// remembered for as much longer than it is good, as it may be forgotten by another clock than the one that it is judged by.
+const ClockDrift = time.Minute
+
 // The number of dots in a compact JWS (RFC 7515 section 7.1) and in a compact JWE (RFC 7516 section 7.1).
 const (
 	jwsDots = 2

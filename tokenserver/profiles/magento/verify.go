@@ -21,6 +21,7 @@ import (
 	"github.com/integration-operator/integration-operator/tokenserver/oauth1"
 	"github.com/integration-operator/integration-operator/tokenserver/secondfactor"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
+	"github.com/integration-operator/integration-operator/tokenserver/tokens"
 )
 
 // What stands where resources do, and is none of a module.
@@ -93,7 +94,8 @@ func (v *Verification) signed(ctx context.Context, h http.Header, header string)
 		return nil, err
 	}
 	err = v.Nonces.Spend(ctx, sessions.Spent{
-		Owner: sessions.OwnerOf(client), Kind: sessions.KindNonce, TokenID: authorization.Nonce, ExpiresAt: authorization.Forgettable(),
+		Owner: sessions.OwnerOf(client), Kind: sessions.KindNonce, TokenID: authorization.Nonce,
+		ExpiresAt: authorization.Forgettable(v.Now()).Add(tokens.ClockDrift),
 	})
 	switch {
 	case errors.Is(err, sessions.ErrUsed):
