@@ -108,11 +108,14 @@ func (c *Checker) Check(ctx context.Context, token string) (*Token, error) {
 }
 
 // paired returns the session of a token if the refresh token is current that the token was issued with, where it is to die with that. What
-// Standing tells may lag, so a token that has no place in it yet is looked up once more.
+// Standing tells may lag, so a token that may be newer than that is looked up once more. One that is older is dead for good, and costs nothing.
 func (c *Checker) paired(ctx context.Context, session *sessions.Session, claims *tokens.Claims) (*sessions.Session, error) {
 	pair := claims.Integration.Pair
 	if pair == "" || pair == tokens.PairOf(session.Current) {
 		return session, nil
+	}
+	if pair == tokens.PairOf(session.Previous) || time.Unix(claims.IssuedAt, 0).Before(session.RotatedAt.Add(-tokens.ClockDrift)) {
+		return nil, inactive(errRefreshed)
 	}
 	session, err := c.Sessions.Get(ctx, session.Owner, session.ID)
 	switch {

@@ -76,6 +76,16 @@ func TestAPairDiesTogether(t *testing.T) {
 	lagging := w.Checker()
 	lagging.Sessions = lag{w.Store, before}
 	wantInactive(t, lagging, second, "")
+	// What is older than what a replica knows is dead for good, and takes no look at the store, which is away.
+	known := next
+	known.Previous, known.RotatedAt = refresh.Hash, w.Now()
+	lagging.Sessions = lag{w.Store, &known}
+	repaired := w.Store.Break()
+	wantInactive(t, lagging, first, "refreshed since")
+	known.Previous, known.RotatedAt = tokens.HashOf("another"), w.Now().Add(time.Hour)
+	wantInactive(t, lagging, first, "refreshed since")
+	repaired()
+	lagging.Sessions = lag{w.Store, before}
 	if err := w.Store.End(t.Context(), owner, sessionID); err != nil {
 		t.Fatal(err)
 	}
