@@ -133,6 +133,7 @@ func TestMagentoLastingTokens(t *testing.T) {
 		{"not allowed", func(*clients.Client) {}, false},
 		{"allowed", func(c *clients.Client) { c.Lasting.Bearer = true }, true},
 		{"revoked", func(c *clients.Client) { c.RevokedBefore = now() }, false},
+		{"issued again", func(c *clients.Client) { c.Lasting.IssuedAt = now().Add(time.Second) }, true},
 		{"suspended", func(c *clients.Client) { c.RevokedBefore, c.Suspended = time.Time{}, true }, false},
 		{"on again", func(c *clients.Client) { c.Suspended = false }, true},
 		{"rotated", func(c *clients.Client) { c.Lasting = nil }, false},
@@ -149,6 +150,13 @@ func TestMagentoLastingTokens(t *testing.T) {
 	m.change(func(c *clients.Client) {
 		c.Lasting = &clients.LastingToken{Hash: startMagento(t).client.Lasting.Hash, IssuedAt: now(), Bearer: true}
 	})
+	revoked := m.do(t, http.MethodPost, "/oauth2/revoke", url.Values{
+		"client_id": {magentoKey}, "client_secret": {magentoSecret}, "token": {magentoToken},
+	}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	revoked.wantError(t, http.StatusBadRequest, "unsupported_token_type")
+	if !strings.Contains(revoked.body, "rotate") {
+		t.Errorf("whoever cannot revoke it is told %s", revoked.body)
+	}
 	m.later(10 * 365 * 24 * time.Hour)
 	if got := present(); got != http.StatusNoContent {
 		t.Errorf("after ten years: %d", got)

@@ -45,6 +45,10 @@ var (
 	ErrInvalidTarget = &Error{
 		code: "invalid_target", status: http.StatusBadRequest, description: "the resource is not one of the client's audiences",
 	}
+	// ErrUnsupportedTokenType is RFC 7009 section 2.2.1.
+	ErrUnsupportedTokenType = &Error{
+		code: "unsupported_token_type", status: http.StatusBadRequest, description: "tokens of this kind cannot be revoked one by one",
+	}
 	ErrServerError = &Error{
 		code: "server_error", status: http.StatusInternalServerError, description: "the server met an unexpected condition",
 	}

@@ -28,7 +28,10 @@ const (
 	fullRetryAfter = time.Minute
 )
 
-var errNotTheirs = errors.New("the token is another client's")
+var (
+	errNotTheirs = errors.New("the token is another client's")
+	errLasting   = errors.New("the token is the client's lasting one")
+)
 
 // Keys has the keys that tokens verify with.
 type Keys interface {
@@ -115,6 +118,10 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, x *exchange) 
 		if refresh, failure = verifier.RefreshToken(query.Token.Reveal()); failure == nil {
 			return h.revokeRefresh(r.Context(), x, refresh)
 		}
+	}
+	if lasting := caller.Client().Lasting; lasting != nil && tokens.HashOf(query.Token.Reveal()) == lasting.Hash {
+		return oauth2.ErrUnsupportedTokenType.WithCause(errLasting).WithDescription(
+			"the token lasts until the client secret is rotated: rotate it, by spec.credentials.rotation.requestedAt of the Integration")
 	}
 	x.inactive = failure
 	return nil
