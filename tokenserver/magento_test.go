@@ -4,6 +4,7 @@
 package tokenserver_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"flag"
@@ -76,14 +77,15 @@ func (m *memory) LastingClient(token string) (*clients.Client, bool) {
 	return nil, false
 }
 
-func startMagento(t *testing.T) *magento {
+// startMagento starts a token server with the client, as edits have it.
+func startMagento(t *testing.T, edits ...func(*tokenserver.Server)) *magento {
 	t.Helper()
 	m := &magento{}
-	m.fixture = start(t, "/tokens", func(s *tokenserver.Server) {
+	m.fixture = start(t, "/tokens", append([]func(*tokenserver.Server){func(s *tokenserver.Server) {
 		s.Now = m.now
 		s.Limits = limits.NewMemory(m.now)
 		s.Lasting = s.Clients.(*memory)
-	})
+	}}, edits...)...)
 	password, err := passwords.New([]byte(userPassword))
 	if err != nil {
 		t.Fatal(err)
@@ -407,6 +409,44 @@ func TestMagentoLocksOut(t *testing.T) {
 		m.post(t, customerToken, wrong).wantGolden(t, "error/wrong-credentials")
 	}
 	m.loginAs(t, adminToken, "admin")
+}
+
+// blocks is a limiter that notes whether it has refused the latest attempt unseen.
+type blocks struct {
+	limits.Limiter
+	last bool
+}
+
+// Blocked implements limits.Limiter.
+func (b *blocks) Blocked(ctx context.Context, keys ...limits.Key) time.Duration {
+	wait := b.Limiter.Blocked(ctx, keys...)
+	b.last = wait > 0
+	return wait
+}
+
+// Failures add up over the routes alike for a name that exists and for one that does not: otherwise the time of a locked reply would tell.
+func TestMagentoLocksOutWhoDoesNotExist(t *testing.T) {
+	routes := []string{adminToken, "/rest/V1/tfa/provider/google/authenticate", customerToken}
+	// seen returns after which failures of a name, at one route after the other, the next attempt was not looked at.
+	seen := func(name string) []bool {
+		limiter := &blocks{}
+		m := startMagento(t, func(s *tokenserver.Server) { limiter.Limiter, s.Limits = s.Limits, limiter })
+		var blocked []bool
+		for i := range 24 {
+			m.post(t, routes[i%len(routes)], jsonOf(t, "username", name, "password", "hush", "otp", "123456")).wantGolden(t, "error/wrong-credentials")
+			blocked = append(blocked, limiter.last)
+		}
+		return blocked
+	}
+	want := seen("nobody")
+	if !slices.Contains(want, true) {
+		t.Fatalf("nobody is never locked out: %t", want)
+	}
+	for _, name := range []string{"admin", magentoCustomer} {
+		if diff := cmp.Diff(want, seen(name)); diff != "" {
+			t.Errorf("%s is locked out otherwise than nobody (-nobody +%s):\n%s", name, name, diff)
+		}
+	}
 }
 
 // All tokens of a customer die at once, and nobody else's.

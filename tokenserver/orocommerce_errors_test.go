@@ -266,6 +266,22 @@ func TestOroCommerceVisitors(t *testing.T) {
 	s.oroRefresh(t, storefront, refreshed.RefreshToken).wantOroError(t, oroError{401, "invalid_request", "revoked"}, false)
 }
 
+// A visitor gets what the client gets by default, and nobody shuts visitors out by guessing at their password, which everybody knows.
+func TestOroCommerceVisitorsGetInWithTheDefaultScopes(t *testing.T) {
+	s := startOro(t)
+	s.edit(storefront, func(c *clients.Client) { c.DefaultScopes = c.Access[0].Scopes[:1] })
+	for range 20 {
+		s.oro(t, with(storefront, "grant_type", "password", "username", "guest", "password", "hush"))
+	}
+	scopes := decodePart(t, s.oroVisit(t).AccessToken, 1)["scopes"]
+	if got, _ := scopes.([]any); len(got) != 1 {
+		t.Errorf("a visitor gets the scopes %v", scopes)
+	}
+	wider := s.store.clients[storefront].Access[0].Scopes[1]
+	s.oro(t, with(storefront, "grant_type", "password", "username", "guest", "password", "guest", "scope", wider)).
+		wantOroError(t, oroError{400, "invalid_scope", wider}, false)
+}
+
 // Tokens for one application are none for the other, and those of one profile none in another.
 func TestOroCommerceTokensAreNotInterchangeable(t *testing.T) {
 	s := startOro(t)

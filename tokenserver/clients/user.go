@@ -35,7 +35,7 @@ func isVisitor(name string) bool {
 }
 
 // User returns the user that a session of that name belongs to: one of Users or, where visitors may log in, a visitor. A visitor has a
-// password that nobody knows, as AuthenticateUser accepts none of theirs, and a name that a configured user has is never a visitor's.
+// password that nobody knows, as AuthenticateUser accepts none of theirs, gets the client's default scopes at most, and a name that a configured user has is never a visitor's.
 func (c *Client) User(name string) (*User, bool) {
 	if user, ok := c.Users[name]; ok {
 		return user, true
@@ -44,7 +44,7 @@ func (c *Client) User(name string) (*User, bool) {
 		return nil, false
 	}
 	// The zero Password is always the same one, so a visitor's sessions count for as long as visitors may log in.
-	return &User{Name: name, Kind: KindVisitor, Password: &passwords.Password{}}, true
+	return &User{Name: name, Kind: KindVisitor, Limited: true, Scopes: c.DefaultScopes, Password: &passwords.Password{}}, true
 }
 
 // AuthenticateUser returns the user of that name if the password is the user's. A visitor has none.

@@ -48,7 +48,10 @@ func (Password) Type() string { return grantPassword }
 
 // Blocked returns the error for a user or an address with too many failures, or nil.
 func (g Password) Blocked(ctx context.Context, r *Authenticated) error {
-	if wait := g.Limits.Blocked(ctx, append(g.addresses(r), userKey(r))...); wait > 0 {
+	if r.visits() {
+		return nil // There is nothing to guess, and nobody may keep visitors out by guessing wrong.
+	}
+	if wait := g.Limits.Blocked(ctx, append(g.addresses(r), userKeys(r)...)...); wait > 0 {
 		return tooManyAttempts(wait)
 	}
 	return nil
@@ -70,7 +73,7 @@ func (g Password) Begin(ctx context.Context, r *Authenticated) (Offer, error) {
 		return nil, err
 	}
 	// An address keeps its failures: otherwise one known password would buy any number of guesses at others.
-	g.Limits.Succeeded(ctx, userKey(r))
+	g.Limits.Succeeded(ctx, userKeys(r)...)
 	return &loginOffer{logins: g.Logins, client: client, user: found, login: r.caller.Login()}, nil
 }
 
@@ -82,9 +85,9 @@ func (g Password) authenticate(ctx context.Context, r *Authenticated, rest func(
 		why = errWrongPassword
 		r.Concerns(name, "")
 	}
-	user := userKey(r)
-	keys := append(g.addresses(r), user)
-	release, err := g.Turns.take(ctx, user.ID, client.Namespace, client.SlowUsers())
+	keys := append(g.addresses(r), userKeys(r)...)
+	// Every name has a turn of its own, whether or not there is such a user: otherwise the time that made-up names wait for one another would tell.
+	release, err := g.Turns.take(ctx, client.ID+":"+name, client.Namespace, client.SlowUsers())
 	if err != nil {
 		return nil, err
 	}
@@ -150,20 +153,31 @@ func (a *Authenticated) admits(u *clients.User) bool {
 	return true
 }
 
-// userKey returns the key that a login's failures count against. Names that do not exist share a few keys.
-func userKey(r *Authenticated) limits.Key {
+// userKeys returns what a login's failures count against. Names that do not exist share a few keys. Where users are locked out that is by name and
+// kind, and a route for both kinds counts against both of every name: otherwise failures at several routes would add up for a name only if
+// there is such a user.
+func userKeys(r *Authenticated) []limits.Key {
 	client, name := r.Client(), r.request.Username
 	user, exists := client.Users[name]
-	switch {
-	case client.LocksOut() && exists && r.admits(user):
-		return limits.LockoutKey(client.ID, user.Kind, name)
-	case client.LocksOut():
-		return limits.UnknownLockoutKey(client.ID, r.request.UserKind, name)
-	case exists:
-		return limits.UserKey(client.ID, name)
-	default:
-		return limits.UnknownUserKey(client.ID, name)
+	if !client.LocksOut() {
+		if exists {
+			return []limits.Key{limits.UserKey(client.ID, name)}
+		}
+		return []limits.Key{limits.UnknownUserKey(client.ID, name)}
 	}
+	kinds := []string{clients.KindAdmin, clients.KindCustomer}
+	if r.request.UserKind != "" {
+		kinds = []string{r.request.UserKind}
+	}
+	keys := make([]limits.Key, 0, len(kinds))
+	for _, kind := range kinds {
+		if exists && user.Kind == kind {
+			keys = append(keys, limits.LockoutKey(client.ID, kind, name))
+		} else {
+			keys = append(keys, limits.UnknownLockoutKey(client.ID, kind, name))
+		}
+	}
+	return keys
 }
 
 // addresses returns the key of the address that a login comes from, if that tells anything: all users of a client that has proven who it

@@ -126,7 +126,8 @@ func codeOf(err *oauth2.Error, grantType string) (status int, code string) {
 	_, secondFactor := errors.AsType[*grants.SecondFactorRequiredError](err)
 	switch {
 	case secondFactor:
-		// The vendor's clients know no second factors. To them it is a login that failed, and whoever guessed the password learns nothing.
+		// The vendor's clients know no second factors, so to them it is a login that failed. It is none that counts, by which somebody who guesses
+		// on can tell that the password was right: of no use without the factor, which no endpoint of this profile takes.
 		return http.StatusBadRequest, codePassword
 	case errors.Is(err, oauth2.ErrCauseContentType):
 		return http.StatusBadRequest, codeGrantType
