@@ -125,14 +125,21 @@ func (x *clientIndex) chooseDefaults() {
 }
 
 // defaultOf returns the client that stands in for a profile. Where an Integration is named for it no other does, also while that one has no
-// client: its users must not show their passwords to somebody else.
+// client: its users must not show their passwords to somebody else. Of what profile one is that is not there, maybe because it is about to be
+// made anew, nobody can tell: until it is there, only those that are named stand in.
 func (x *clientIndex) defaultOf(profile clients.Profile) (*clients.Client, bool) {
+	missing := false
 	for _, name := range x.defaults {
-		if r := x.records[name]; r != nil && r.integration != nil && profileOf(r.integration.Spec.Profile) == profile {
+		r := x.records[name]
+		if r == nil || r.integration == nil {
+			missing = true
+			continue
+		}
+		if profileOf(r.integration.Spec.Profile) == profile {
 			return x.other.virtual(profile, name)
 		}
 	}
-	if len(x.other.withUsers[profile]) != 1 {
+	if missing || len(x.other.withUsers[profile]) != 1 {
 		return nil, false
 	}
 	for name := range x.other.withUsers[profile] {

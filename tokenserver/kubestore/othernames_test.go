@@ -145,24 +145,27 @@ func TestTheNamedIntegrationStandsIn(t *testing.T) {
 	admin := ofProfile("home", "d", v1alpha1.ProfileShopware)
 	all := []*v1alpha1.Integration{a, b, admin}
 	for _, tt := range []struct {
-		name     string
-		defaults []string
-		edit     func(*v1alpha1.Integration) // of b
-		want     string
-		wantGone string // once b is gone
+		name      string
+		defaults  []string
+		edit      func(*v1alpha1.Integration) // of b
+		want      string
+		wantOther string // of the other profile
+		// wantGone and wantOtherGone are for once b is gone.
+		wantGone, wantOtherGone string
 	}{
-		{"one that is there", []string{"b"}, nil, "away-b", "home-a"},
-		{"the first of two", []string{"b", "a"}, nil, "away-b", "home-a"},
-		{"the first of its profile", []string{"d", "b"}, nil, "away-b", "home-a"},
-		{"one that is not there", []string{"nobody"}, nil, "", "home-a"},
-		{"the second one, where the first is not there", []string{"nobody", "b"}, nil, "away-b", "home-a"},
-		{"one of another profile", []string{"d"}, nil, "", "home-a"},
-		{"one without users", []string{"b"}, func(i *v1alpha1.Integration) { i.Status.Granted.Users = nil }, "away-b", "home-a"},
+		{"one that is there", []string{"b"}, nil, "away-b", "home-d", "", ""},
+		{"the first of two", []string{"b", "a"}, nil, "away-b", "home-d", "home-a", ""},
+		{"the first of its profile", []string{"d", "b"}, nil, "away-b", "home-d", "", "home-d"},
+		{"one that is not there, of whatever profile it may be", []string{"nobody"}, nil, "", "", "", ""},
+		{"the second one, where the first is not there", []string{"nobody", "b"}, nil, "away-b", "", "", ""},
+		{"one of another profile", []string{"d"}, nil, "", "home-d", "home-a", "home-d"},
+		{"none", nil, nil, "", "home-d", "home-a", "home-d"},
+		{"one without users", []string{"b"}, func(i *v1alpha1.Integration) { i.Status.Granted.Users = nil }, "away-b", "home-d", "", ""},
 		{"one whose users may not log in", []string{"b"}, func(i *v1alpha1.Integration) {
 			i.Status.Granted.Users, i.Status.Granted.GrantTypes = nil, i.Status.Granted.GrantTypes[:1]
-		}, "", "home-a"},
-		{"one that is granted nothing", []string{"b"}, func(i *v1alpha1.Integration) { i.Status.Granted = nil }, "", "home-a"},
-		{"one that is denied its profile", []string{"b"}, func(i *v1alpha1.Integration) { i.Status.Granted.Profile = "" }, "", "home-a"},
+		}, "", "home-d", "", ""},
+		{"one that is granted nothing", []string{"b"}, func(i *v1alpha1.Integration) { i.Status.Granted = nil }, "", "home-d", "", ""},
+		{"one that is denied its profile", []string{"b"}, func(i *v1alpha1.Integration) { i.Status.Granted.Profile = "" }, "", "home-d", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var defaults []types.NamespacedName
@@ -187,15 +190,19 @@ func TestTheNamedIntegrationStandsIn(t *testing.T) {
 						integrations.OnAdd(all[at], true)
 					}
 				}
-				if got := loginTo(x, clients.ProfileMagento, "", ""); got != tt.want {
-					t.Errorf("in order %v: %q stands in, want %q", order, got, tt.want)
+				standIns := func() [2]string {
+					return [2]string{loginTo(x, clients.ProfileMagento, "", ""), loginTo(x, clients.ProfileShopware, "", "")}
 				}
-				if got := loginTo(x, clients.ProfileShopware, "", ""); got != "home-d" {
-					t.Errorf("in order %v: %q stands in for the other profile", order, got)
+				if got, want := standIns(), [2]string{tt.want, tt.wantOther}; got != want {
+					t.Errorf("in order %v: %q stand in, want %q", order, got, want)
 				}
 				integrations.OnDelete(named)
-				if got := loginTo(x, clients.ProfileMagento, "", ""); got != tt.wantGone {
-					t.Errorf("in order %v: %q stands in once the other is gone, want %q", order, got, tt.wantGone)
+				if got, want := standIns(), [2]string{tt.wantGone, tt.wantOtherGone}; got != want {
+					t.Errorf("in order %v: %q stand in once the other is gone, want %q", order, got, want)
+				}
+				integrations.OnAdd(named, false)
+				if got, want := standIns(), [2]string{tt.want, tt.wantOther}; got != want {
+					t.Errorf("in order %v: %q stand in once the other is back, want %q", order, got, want)
 				}
 			}
 		})

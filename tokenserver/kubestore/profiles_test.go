@@ -126,10 +126,11 @@ func TestWhichIntegrationStandsInForAProfile(t *testing.T) {
 	standIn := func(s *kubestore.Store) func() string {
 		return func() string { return names(s, "", "")["profile"] }
 	}
-	newMagento(t, home, "first")
-	for _, s := range []*kubestore.Store{store, told} {
-		eventually(t, standIn(s), "first")
-	}
+	first := newMagento(t, home, "first")
+	eventually(t, standIn(store), "first")
+	// It is known to the other store as well, and does not stand in for one that is not there.
+	eventually(t, func() bool { _, ok := told.Client(first.Status.ClientID); return ok }, true)
+	eventually(t, standIn(told), "")
 	second := newMagento(t, away, "second")
 	eventually(t, standIn(store), "")
 	eventually(t, standIn(told), "second")
@@ -137,7 +138,12 @@ func TestWhichIntegrationStandsInForAProfile(t *testing.T) {
 	eventually(t, standIn(store), "first")
 	eventually(t, standIn(told), "")
 	remove(t, second)
-	for _, s := range []*kubestore.Store{store, told} {
-		eventually(t, standIn(s), "first")
-	}
+	eventually(t, func() bool {
+		_, ok := told.Integration(types.NamespacedName{Namespace: away, Name: "second"})
+		return ok
+	}, false)
+	eventually(t, standIn(told), "")
+	newMagento(t, away, "second")
+	eventually(t, standIn(store), "")
+	eventually(t, standIn(told), "second")
 }
