@@ -109,6 +109,14 @@ func (x *ownedIndex[T]) get(name types.NamespacedName) (T, bool) {
 	return object, ok
 }
 
+// count returns how many objects of a group there are.
+func (x *ownedIndex[T]) count(g group) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.prune() // Otherwise what the informer has missed would fill the group for good.
+	return len(x.byGroup[g])
+}
+
 // beyond returns all objects of a group if they are more than most, and otherwise nil.
 func (x *ownedIndex[T]) beyond(g group, most int) []T {
 	x.mu.RLock()

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -356,37 +355,6 @@ func TestASweepLeavesWhatWasRefreshedMeanwhile(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]bool{"refreshed": true, "next": false, "last": true}, there); diff != "" {
 		t.Errorf("which sessions are left (-want +got):\n%s", diff)
-	}
-}
-
-func TestASweepGoesOnWhereOneIsRefused(t *testing.T) {
-	r := startReplica(t, restConfig, restConfig)
-	i := newIntegration(t, newNamespace(t), "app", v1alpha1.IntegrationSpec{})
-	for range 3 {
-		createSession(t, r, i)
-	}
-	dead := func(s *sessions.Session) bool { return s.Owner.UID == string(i.UID) }
-	calls := 0
-	refuse := func(refusal error, times int) {
-		calls = 0
-		before := func() error {
-			if calls++; calls <= times {
-				return refusal
-			}
-			return nil
-		}
-		r.spy.beforeDelete.Store(&before)
-	}
-	refuse(errors.New("no answer"), 1)
-	if removed, err := r.Sweep(t.Context(), time.Now(), dead); removed != 0 || !errors.Is(err, sessions.ErrUnavailable) || calls != 1 {
-		t.Errorf("without an answer: %d removed by %d calls (%v), want it to give up at once", removed, calls, err)
-	}
-	refuse(apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("tokensessions").GroupResource(), "app", nil), 2)
-	if removed, err := r.Sweep(t.Context(), time.Now(), dead); removed != 1 || !errors.Is(err, sessions.ErrUnavailable) || calls != 3 {
-		t.Errorf("refused: %d removed by %d calls (%v), want 1 by 3", removed, calls, err)
-	}
-	if removed, err := r.Sweep(t.Context(), time.Now(), dead); removed != 2 || err != nil {
-		t.Errorf("in the end: %d removed (%v), want 2", removed, err)
 	}
 }
 

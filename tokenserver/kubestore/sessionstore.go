@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,10 +24,6 @@ const (
 	sessionKind    = "TokenSession"
 	revocationKind = "TokenRevocation"
 )
-
-// maxSweepFailures is after how many refusals a Sweep gives up: one namespace that refuses does not stop it. When the API server does
-// not answer it gives up at once.
-const maxSweepFailures = 10
 
 // Create implements sessions.Store. When the sessions beyond most cannot be ended it logs that and returns nil, as the login itself
 // succeeded; the next login tries again.
@@ -200,11 +195,8 @@ func (s *Sessions) Spend(ctx context.Context, spent sessions.Spent) error {
 		return sessions.ErrUsed
 	}
 	object := revocationOf(spent, name.Name)
-	counted, _ := groupOf(object)
-	standing := slices.DeleteFunc(s.revocations.beyond(counted, s.mostSpent-1), func(o *v1alpha1.TokenRevocation) bool {
-		return !o.Spec.ExpiresAt.After(s.now())
-	})
-	if len(standing) >= s.mostSpent {
+	// What has expired counts until it is removed, as it takes the same room in etcd: a client may choose that its token IDs expire at once.
+	if counted, _ := groupOf(object); s.revocations.count(counted) >= s.mostSpent {
 		return sessions.ErrFull
 	}
 	err := s.live.Create(ctx, object)
@@ -250,63 +242,4 @@ func (s *Sessions) Standing(
 		return spent, nil, nil
 	}
 	return spent, session, err
-}
-
-// Sweep implements sessions.Store on what the informers know. What has changed meanwhile is left for the next time.
-func (s *Sessions) Sweep(ctx context.Context, now time.Time, dead func(*sessions.Session) bool) (int, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, fmt.Errorf("sweep: %w: %w", sessions.ErrUnavailable, err)
-	}
-	removed, failures := 0, []error(nil)
-	for _, object := range s.over(now, dead) {
-		name := client.ObjectKeyFromObject(object)
-		err := s.sweepOne(ctx, object)
-		switch {
-		case err == nil:
-			removed++
-		case apierrors.IsConflict(err):
-			continue
-		case !apierrors.IsNotFound(err):
-			failures = append(failures, failed("delete", "expired object", name, err))
-			if answered := apierrors.APIStatus(nil); len(failures) == maxSweepFailures || !errors.As(err, &answered) {
-				return removed, errors.Join(failures...)
-			}
-			continue
-		}
-		if _, ok := object.(*v1alpha1.TokenSession); ok {
-			s.forget(name)
-		} else {
-			s.revocations.delete(name)
-		}
-	}
-	return removed, errors.Join(failures...)
-}
-
-// over returns the objects that have expired by now, and those of dead sessions. A damaged one stays until it expires, as it may be
-// sound to a newer version of the operator.
-func (s *Sessions) over(now time.Time, dead func(*sessions.Session) bool) []client.Object {
-	var over []client.Object
-	for _, object := range s.sessions.all() {
-		if object.DeletionTimestamp != nil {
-			continue
-		}
-		if !object.Status.ExpiresAt.After(now) {
-			over = append(over, object)
-		} else if session, ok := sessionOf(object); ok && dead(session) {
-			over = append(over, object)
-		}
-	}
-	for _, object := range s.revocations.all() {
-		if object.DeletionTimestamp == nil && !object.Spec.ExpiresAt.After(now) {
-			over = append(over, object)
-		}
-	}
-	return over
-}
-
-// sweepOne deletes an object that is over, if it is still as it was seen.
-func (s *Sessions) sweepOne(ctx context.Context, object client.Object) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return s.remove(ctx, object)
 }
