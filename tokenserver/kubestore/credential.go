@@ -33,8 +33,8 @@ type credential struct {
 	// plain is the client secret until the Integration is known, and lasting the token that is derived from it if the Integration has one.
 	plain   clients.Concealed
 	lasting *clients.LastingToken
-	// issuedAt is since when the client secret has been in place.
-	issuedAt time.Time
+	// madeAt is when the Secret was made, and rotatedAt when its client secret took the place of another, if it did.
+	madeAt, rotatedAt time.Time
 }
 
 // credentialOf returns the credential in a Secret and the Integration that its label names. It returns false for a Secret
@@ -50,7 +50,8 @@ func credentialOf(s *corev1.Secret) (credential, types.NamespacedName, bool) {
 		return credential{}, integration, false
 	}
 	return credential{
-		secret: s.Name, owner: owner.UID, hash: sha256.Sum256(secret), rotation: rotationOf(s), plain: concealed(secret), issuedAt: issuedAt(s),
+		secret: s.Name, owner: owner.UID, hash: sha256.Sum256(secret), rotation: rotationOf(s), plain: concealed(secret),
+		madeAt: s.CreationTimestamp.Time, rotatedAt: lastRotation(s),
 	}, integration, true
 }
 

@@ -24,12 +24,27 @@ func concealed(clientSecret []byte) clients.Concealed {
 	return clients.Conceal(string(clientSecret))
 }
 
-// issuedAt returns since when a Secret's client secret has been in place: since the last rotation, or since the Secret was made. A damaged
-// record says nothing, and the earlier time is the one of which more is revoked.
-func issuedAt(s *corev1.Secret) time.Time {
-	made := s.CreationTimestamp.Time
-	if record, err := v1alpha1.ParseRotationRecord(s.Annotations[v1alpha1.AnnotationRotation]); err == nil && !record.RotatedAt.IsZero() {
-		made = record.RotatedAt
+// lastRotation returns when a Secret's client secret took the place of another, and zero where none is known to have been. A damaged record says
+// nothing.
+func lastRotation(s *corev1.Secret) time.Time {
+	record, err := v1alpha1.ParseRotationRecord(s.Annotations[v1alpha1.AnnotationRotation])
+	if err != nil || record.RotatedAt.IsZero() {
+		return time.Time{}
+	}
+	return record.RotatedAt.UTC().Truncate(time.Second)
+}
+
+// issuedAt returns since when a client secret of an Integration has been in place: since the last rotation. Where there was none, that is not
+// since its Secret was made, as the same client secret may have moved there from another: after a rename, or because its owner brings it. So it
+// is since the earlier of the two was made, and what was revoked before the move stays revoked. Whoever restores both from a backup makes both
+// anew, and has to rotate a client secret whose token was revoked.
+func (c credential) issuedAt(i *v1alpha1.Integration) time.Time {
+	if !c.rotatedAt.IsZero() {
+		return c.rotatedAt
+	}
+	made := c.madeAt
+	if i.CreationTimestamp.Time.Before(made) {
+		made = i.CreationTimestamp.Time
 	}
 	return made.UTC().Truncate(time.Second)
 }
@@ -43,7 +58,7 @@ func (r *record) settle() {
 			continue
 		}
 		if r.integration.Spec.Profile == v1alpha1.ProfileMagento {
-			c.lasting = lastingOf(c.plain, c.issuedAt)
+			c.lasting = lastingOf(c.plain, c.issuedAt(r.integration))
 		}
 		c.plain = nil
 	}

@@ -59,6 +59,16 @@ func TestALastingTokenInEveryOrderOfEvents(t *testing.T) {
 		wantBearer   bool
 	}{
 		{"one that was never rotated", func(*v1alpha1.Integration, *corev1.Secret) {}, made.Time, false},
+		{"one that may have moved to a new Secret", func(i *v1alpha1.Integration, _ *corev1.Secret) {
+			i.CreationTimestamp = metav1.NewTime(made.Add(-24 * time.Hour))
+		}, made.Add(-24 * time.Hour), false},
+		{"one that its Integration took over with an older Secret", func(i *v1alpha1.Integration, _ *corev1.Secret) {
+			i.CreationTimestamp = metav1.NewTime(made.Add(24 * time.Hour))
+		}, made.Time, false},
+		{"a rotation after which it may have moved to a new Secret", func(i *v1alpha1.Integration, s *corev1.Secret) {
+			i.CreationTimestamp = metav1.NewTime(made.Add(-24 * time.Hour))
+			rotate(s, v1alpha1.RotationRecord{RotatedAt: rotated})
+		}, rotated, false},
 		{"one of a client that may use it as a bearer token", func(i *v1alpha1.Integration, _ *corev1.Secret) {
 			i.Status.Granted.Bearer = true
 		}, made.Time, true},
@@ -84,7 +94,7 @@ func TestALastingTokenInEveryOrderOfEvents(t *testing.T) {
 				integrations, secrets := handlers(x)
 				i := ofProfile("home", "app", v1alpha1.ProfileMagento)
 				s := credentialsSecret(i, "app")
-				s.CreationTimestamp = made
+				i.CreationTimestamp, s.CreationTimestamp = made, made
 				tt.edit(i, s)
 				for _, at := range order {
 					[]func(){
@@ -261,6 +271,43 @@ func TestTheLastingTokenOfARenamedSecret(t *testing.T) {
 		if !has("former") || has("wanted") || has("planted") {
 			t.Errorf("in order %v: the token of the former Secret should count where there is no other", order)
 		}
+	}
+}
+
+// A client secret that nobody rotated may move to another Secret, as on a rename, and must not bring back what was revoked before.
+func TestARevokedTokenStaysRevokedThoughItsClientSecretMoves(t *testing.T) {
+	x := newClientIndex(slog.New(slog.DiscardHandler))
+	integrations, secrets := handlers(x)
+	at := func(hours time.Duration) metav1.Time { return metav1.NewTime(rotated.Add(hours * time.Hour)) }
+	i := ofProfile("home", "app", v1alpha1.ProfileMagento)
+	former, wanted := credentialsSecret(i, "app"), credentialsSecret(i, "renamed")
+	wanted.Data = former.Data
+	i.CreationTimestamp, former.CreationTimestamp, wanted.CreationTimestamp = at(0), at(0), at(2)
+	i.Spec.RevokeTokensIssuedBefore = new(at(1))
+	revoked := func() bool {
+		c, ok := x.other.lasting(lastingFor("app"))
+		if !ok {
+			t.Fatal("there is no such token")
+		}
+		return c.Revoked(c.Lasting.IssuedAt)
+	}
+	integrations.OnAdd(i, true)
+	secrets.OnAdd(former, true)
+	if !revoked() {
+		t.Error("the token is not revoked")
+	}
+	secrets.OnAdd(wanted, false)
+	integrations.OnUpdate(i, changedTo(i, func(i *v1alpha1.Integration) { i.Spec.Secret.Name = "renamed" }))
+	secrets.OnDelete(former)
+	if !revoked() {
+		t.Error("the token counts again after the client secret has moved")
+	}
+	next := wanted.DeepCopy()
+	next.ResourceVersion = "2"
+	rotate(next, v1alpha1.RotationRecord{RotatedAt: at(3).Time})
+	secrets.OnUpdate(wanted, next)
+	if revoked() {
+		t.Error("a token is revoked that was made by a rotation after that")
 	}
 }
 

@@ -84,8 +84,8 @@ func TestAMagentoIntegrationIsFoundByEachOfItsNames(t *testing.T) {
 	}
 	_, tokenSecret := v1alpha1.MagentoTokens([]byte(longSecret("old")))
 	l := c.Lasting
-	if l.ConsumerSecret() != longSecret("old") || l.TokenSecret() != tokenSecret || !l.Bearer || !l.IssuedAt.Equal(secret.CreationTimestamp.Time) {
-		t.Errorf("lasting token issued at %s, bearer %t; want that of the client secret, of %s", l.IssuedAt, l.Bearer, secret.CreationTimestamp)
+	if l.ConsumerSecret() != longSecret("old") || l.TokenSecret() != tokenSecret || !l.Bearer || !l.IssuedAt.Equal(i.CreationTimestamp.Time) {
+		t.Errorf("lasting token issued at %s, bearer %t; want that of the client secret, of %s", l.IssuedAt, l.Bearer, i.CreationTimestamp)
 	}
 
 	rotatedAt := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
