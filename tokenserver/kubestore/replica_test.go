@@ -30,14 +30,15 @@ type replica struct {
 	ahead *atomic.Int64
 }
 
-// A spy counts what is asked of the API server by name and what is listed, may have lists come in smaller pages, and may act before a Get,
-// or before a Delete and fail it.
+// A spy counts what is asked of the API server by name and what is listed, may have lists come in smaller pages, and may act before a Get
+// or a Create, or before a Delete and fail it.
 type spy struct {
 	client.Client
 	reads, lists atomic.Int64
 	// page is how many objects a List returns at most; zero for as many as it asks for.
 	page         atomic.Int64
 	beforeGet    atomic.Pointer[func()]
+	beforeCreate atomic.Pointer[func()]
 	beforeDelete atomic.Pointer[func() error]
 }
 
@@ -47,6 +48,13 @@ func (s *spy) Get(ctx context.Context, key client.ObjectKey, object client.Objec
 		(*before)()
 	}
 	return s.Client.Get(ctx, key, object, o...)
+}
+
+func (s *spy) Create(ctx context.Context, object client.Object, o ...client.CreateOption) error {
+	if before := s.beforeCreate.Load(); before != nil {
+		(*before)()
+	}
+	return s.Client.Create(ctx, object, o...)
 }
 
 func (s *spy) List(ctx context.Context, list client.ObjectList, o ...client.ListOption) error {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/integration-operator/integration-operator/api/v1alpha1"
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 	"github.com/integration-operator/integration-operator/tokenserver/sessions"
 )
 
@@ -26,13 +27,16 @@ const (
 )
 
 // Create implements sessions.Store. When the sessions beyond most cannot be ended it logs that and returns nil, as the login itself
-// succeeded; the next login tries again.
+// succeeded; the next login tries again. An expired session that is yet to be removed makes room for anybody's.
 func (s *Sessions) Create(ctx context.Context, session *sessions.Session, most int) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	name, ok := sessionName(session.Owner, session.ID)
 	if !ok {
 		return failed("create", sessionKind, name, errors.New("the session's ID is not one of NewID's"))
+	}
+	if session.IsVisitors() && !s.hasRoomForVisitors(session.Owner, most) {
+		return sessions.ErrNoRoom
 	}
 	object := objectOf(session, name.Name)
 	if err := s.live.Create(ctx, object); err != nil {
@@ -43,30 +47,54 @@ func (s *Sessions) Create(ctx context.Context, session *sessions.Session, most i
 	if !s.ended.Contains(name) { // Somebody else may have ended it meanwhile.
 		s.sessions.created(object, s.now().Add(freshFor))
 	}
-	if err := s.evict(ctx, session.Owner, most, name.Name); err != nil {
+	if err := s.evict(ctx, object, session.Owner, most); err != nil {
 		s.log.WarnContext(ctx, "leave more sessions than the Integration may have until the next login",
 			"integration", session.Owner.Namespace+"/"+session.Owner.Name, "most", most, "error", err)
 	}
 	return nil
 }
 
-// evict ends the sessions of an owner beyond most, those that expire first before others and the new one never.
-func (s *Sessions) evict(ctx context.Context, owner sessions.Owner, most int, created string) error {
-	candidates := slices.DeleteFunc(s.sessions.beyond(group{owner: owner}, most), func(o *v1alpha1.TokenSession) bool {
-		return o.DeletionTimestamp != nil // It has ended, and somebody's finalizer holds it.
+// standing returns the sessions of an owner, if they are more than most, but for those that have ended and that somebody's finalizer holds.
+func (s *Sessions) standing(owner sessions.Owner, most int) []*v1alpha1.TokenSession {
+	return slices.DeleteFunc(s.sessions.beyond(group{owner: owner}, most), func(o *v1alpha1.TokenSession) bool {
+		return o.DeletionTimestamp != nil
 	})
+}
+
+// yields reports whether a session makes room for anybody's: a visitor's, or one that has expired.
+func (s *Sessions) yields(o *v1alpha1.TokenSession) bool {
+	return isVisitors(o) || !o.Status.ExpiresAt.After(s.now())
+}
+
+func isVisitors(o *v1alpha1.TokenSession) bool { return o.Spec.UserKind == clients.KindVisitor }
+
+// hasRoomForVisitors reports whether an owner has fewer than most sessions that do not make room for a visitor's.
+func (s *Sessions) hasRoomForVisitors(owner sessions.Owner, most int) bool {
+	return len(slices.DeleteFunc(s.standing(owner, most-1), s.yields)) < most
+}
+
+// evict ends the sessions of an owner beyond most: those that yield before others, those that expire first before later ones, and the one
+// that was just created never. If that is a visitor's, no other than those that yield.
+func (s *Sessions) evict(ctx context.Context, created *v1alpha1.TokenSession, owner sessions.Owner, most int) error {
+	candidates := s.standing(owner, most)
 	excess := len(candidates) - most
+	candidates = slices.DeleteFunc(candidates, func(o *v1alpha1.TokenSession) bool {
+		return o.Name == created.Name || isVisitors(created) && !s.yields(o)
+	})
 	slices.SortFunc(candidates, func(a, b *v1alpha1.TokenSession) int {
+		if yields := s.yields(a); yields != s.yields(b) {
+			if yields {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Or(a.Status.ExpiresAt.Compare(b.Status.ExpiresAt.Time), cmp.Compare(a.Name, b.Name))
 	})
 	for _, candidate := range candidates {
 		if excess <= 0 {
 			break
 		}
-		if candidate.Name == created {
-			continue
-		}
-		err := s.remove(ctx, candidate)
+		err := s.makeRoom(ctx, candidate)
 		switch {
 		case apierrors.IsConflict(err):
 			continue // It was refreshed a moment ago, so it does not expire first any more.
@@ -77,6 +105,15 @@ func (s *Sessions) evict(ctx context.Context, owner sessions.Owner, most int, cr
 		excess--
 	}
 	return nil
+}
+
+// makeRoom ends a session if it is still as it was seen, and a visitor's in any case: a visitor who refreshes it all the time must not have
+// somebody else's make room in its place.
+func (s *Sessions) makeRoom(ctx context.Context, o *v1alpha1.TokenSession) error {
+	if isVisitors(o) {
+		return s.live.Delete(ctx, target(o), client.Preconditions{UID: &o.UID})
+	}
+	return s.remove(ctx, o)
 }
 
 // remove deletes an object if it is still as it was seen.

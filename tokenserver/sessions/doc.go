@@ -32,8 +32,8 @@
 //
 // # What else ends a login
 //
-// A session that is not refreshed in time, more sessions than an Integration may have (those that expire first go), a revoked refresh
-// token, the end of all of a user's sessions (EndUser), a changed password or second factor, a removed user or one of another kind,
+// A session that is not refreshed in time, more sessions than an Integration may have (visitors' go first, and those that expire first; a
+// visitor's login ends no one's but visitors'), a revoked refresh token, the end of all of a user's sessions (EndUser), a changed password or second factor, a removed user or one of another kind,
 // visitors who may not log in any more, revokeTokensIssuedBefore, and deleting the Integration. Honoured is the one place that
 // decides about a session that the Store still has.
 //

@@ -41,7 +41,7 @@ type Logins struct {
 	Now func() time.Time
 }
 
-// Begin adds the session of a user who has just logged in. It returns ErrUnavailable.
+// Begin adds the session of a user who has just logged in. It returns ErrUnavailable, of which ErrNoRoom is a case.
 func (l *Logins) Begin(ctx context.Context, s *Session) error {
 	return l.Store.Create(ctx, s, l.Most)
 }

@@ -7,7 +7,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/integration-operator/integration-operator/tokenserver/clients"
 )
 
 // Errors of a Store, to be found by errors.Is.
@@ -22,6 +25,9 @@ var (
 	ErrFull = errors.New("the client has too many revoked tokens, or used too many assertions, codes or nonces: wait until they expire")
 	// ErrUnavailable says that the store cannot answer now. Its cause is wrapped beside it.
 	ErrUnavailable = errors.New("the session store is unavailable")
+	// ErrNoRoom says that the owner has as many sessions as it may have, and none that would make room for a visitor's. It is a case of
+	// ErrUnavailable, as there may be room again soon.
+	ErrNoRoom = fmt.Errorf("%w to visitors: the client has as many logins of others as it may have", ErrUnavailable)
 )
 
 // RetryAfter is when to ask again for what ErrUnavailable stood in the way of.
@@ -87,13 +93,17 @@ type Spent struct {
 	ExpiresAt time.Time
 }
 
+// IsVisitors reports whether a session is that of a visitor, whom nobody knows and who may log in as often as they like.
+func (s *Session) IsVisitors() bool { return s.UserKind == clients.KindVisitor }
+
 // A Store keeps sessions and spent token IDs for all replicas. Every implementation passes sessionstest.Run. Its methods may be called
 // concurrently, and take two seconds at most, or as long as it takes to go through everything in the case of Sweep. IDs may be
 // anything. Empty lists come back as nil or empty. Whatever the methods return that is none of the errors above wraps ErrUnavailable, and
 // holds no token; so it is when ctx is done.
 type Store interface {
-	// Create adds a session and sets its Version. Sessions of the owner beyond most go, those that expire first before others and the
-	// new one never.
+	// Create adds a session and sets its Version. Sessions of the owner beyond most go, visitors' before others, those that expire first
+	// before later ones and the new one never. For a visitor's none but visitors' go: where the owner has most of others it adds nothing and
+	// returns ErrNoRoom. Otherwise strangers, each login of whom expires last, could log everybody else out.
 	Create(ctx context.Context, s *Session, most int) error
 	// Get returns a session as it is now, on whichever replica it was written last. It returns ErrNotFound.
 	Get(ctx context.Context, owner Owner, id string) (*Session, error)

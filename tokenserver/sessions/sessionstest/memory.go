@@ -84,18 +84,27 @@ func copyOf(s sessions.Session) sessions.Session {
 // Create implements sessions.Store.
 func (m *Memory) Create(ctx context.Context, s *sessions.Session, most int) error {
 	return m.do(ctx, func() error {
-		m.write(memoryKey{owner: s.Owner, id: s.ID}, s)
-		var owned []memoryKey
-		for key := range m.sessions {
-			if key.owner == s.Owner && key.id != s.ID {
-				owned = append(owned, key)
+		var visitors, others []memoryKey
+		for key, other := range m.sessions {
+			switch {
+			case key.owner != s.Owner || key.id == s.ID:
+			case other.IsVisitors():
+				visitors = append(visitors, key)
+			default:
+				others = append(others, key)
 			}
 		}
-		slices.SortFunc(owned, func(a, b memoryKey) int { return m.sessions[a].ExpiresAt.Compare(m.sessions[b].ExpiresAt) })
-		for len(owned) >= most && len(owned) > 0 {
-			delete(m.sessions, owned[0])
-			owned = owned[1:]
+		if s.IsVisitors() && len(others) >= most {
+			return sessions.ErrNoRoom
 		}
+		for _, keys := range [][]memoryKey{visitors, others} {
+			slices.SortFunc(keys, func(a, b memoryKey) int { return m.sessions[a].ExpiresAt.Compare(m.sessions[b].ExpiresAt) })
+		}
+		owned := slices.Concat(visitors, others)
+		for _, key := range owned[:min(max(len(owned)+1-most, 0), len(owned))] {
+			delete(m.sessions, key)
+		}
+		m.write(memoryKey{owner: s.Owner, id: s.ID}, s)
 		return nil
 	})
 }

@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) []sessions.Store, o Options) {
 		{"an owner has room for so many spent token IDs of each kind", (*fixture).spendTooMany},
 		{"every view tells of what another wrote", (*fixture).standing},
 		{"the sessions that expire first make room", (*fixture).most},
+		{"visitors make room first, and nobody for them", (*fixture).visitors},
 		{"owners share nothing", (*fixture).owners},
 		{"a sweep removes what expired and what is dead", (*fixture).sweep},
 		{"a caller that has gone", (*fixture).cancelled},

@@ -14,6 +14,7 @@
 //
 //	integration-operator:session:<owner and ID>     a version, and the session in JSON
 //	integration-operator:sessions:<owner>           sorted set of the owner's sessions by when they expire, for the cap
+//	integration-operator:visitors:<owner>           sorted set of visitors' among them, which make room before others
 //	integration-operator:spent:<owner, kind and ID>  a spent token ID
 //	integration-operator:spents:<owner and kind>    sorted set of those by when they expire, for their bound
 //

@@ -23,6 +23,7 @@ const Prefix = "integration-operator:"
 const (
 	sessionPrefix  = Prefix + "session:"
 	sessionsPrefix = Prefix + "sessions:"
+	visitorsPrefix = Prefix + "visitors:"
 	spentPrefix    = Prefix + "spent:"
 	spentsPrefix   = Prefix + "spents:"
 )

@@ -63,6 +63,6 @@ func (s *Store) endSome(ctx context.Context, owner sessions.Owner, members []str
 	if len(args) == 1 {
 		return 0, nil
 	}
-	removed, err := endAllScript.Exec(ctx, s.client, []string{sessionsPrefix + nameOfOwner(owner)}, args).AsInt64()
+	removed, err := endAllScript.Exec(ctx, s.client, keysOf(owner, "")[1:], args).AsInt64()
 	return int(removed), err
 }

@@ -25,7 +25,8 @@ func TestScriptsThatAreSentTwice(t *testing.T) {
 	defer store.Close()
 	expires := milliseconds(time.Now().Add(time.Hour))
 	a, b, c := strings.Repeat("a", versionBytes), strings.Repeat("b", versionBytes), strings.Repeat("c", versionBytes)
-	session, other := []string{sessionPrefix + "s", sessionsPrefix + "o"}, []string{sessionPrefix + "t", sessionsPrefix + "o"}
+	session := []string{sessionPrefix + "s", sessionsPrefix + "o", visitorsPrefix + "o"}
+	other := []string{sessionPrefix + "t", sessionsPrefix + "o", visitorsPrefix + "o"}
 	for _, step := range []struct {
 		name   string
 		script *valkey.Lua
@@ -33,18 +34,27 @@ func TestScriptsThatAreSentTwice(t *testing.T) {
 		args   []string
 		want   int64
 	}{
-		{"create", createScript, session, []string{a + "{}", expires, "s", "1", sessionPrefix}, answerDone},
-		{"create again", createScript, session, []string{a + "{}", expires, "s", "1", sessionPrefix}, answerDone},
-		{"replace", replaceScript, session, []string{a, b + "{}", expires, "s"}, answerDone},
-		{"replace again", replaceScript, session, []string{a, b + "{}", expires, "s"}, answerDone},
-		{"replace from an old version", replaceScript, session, []string{a, c + "{}", expires, "s"}, answerConflict},
-		{"replace what is not there", replaceScript, other, []string{a, b + "{}", expires, "t"}, answerNotFound},
+		{"create", createScript, session, []string{a + "{}", expires, "s", "1", sessionPrefix, "0"}, answerDone},
+		{"create again", createScript, session, []string{a + "{}", expires, "s", "1", sessionPrefix, "0"}, answerDone},
+		{"create a visitor's beside it", createScript, other, []string{a + "{}", expires, "t", "1", sessionPrefix, "1"}, answerNoRoom},
+		{"create a visitor's beside it again", createScript, other, []string{a + "{}", expires, "t", "1", sessionPrefix, "1"}, answerNoRoom},
+		{"replace", replaceScript, session, []string{a, b + "{}", expires, "s", "0"}, answerDone},
+		{"replace again", replaceScript, session, []string{a, b + "{}", expires, "s", "0"}, answerDone},
+		{"replace from an old version", replaceScript, session, []string{a, c + "{}", expires, "s", "0"}, answerConflict},
+		{"replace what is not there", replaceScript, other, []string{a, b + "{}", expires, "t", "0"}, answerNotFound},
 		{"end an old version", endScript, session, []string{"s", a}, 0},
 		{"end", endScript, session, []string{"s", b}, 1},
 		{"end again", endScript, session, []string{"s", ""}, 0},
-		{"create another", createScript, other, []string{a + "{}", expires, "t", "2", sessionPrefix}, answerDone},
+		{"create another", createScript, other, []string{a + "{}", expires, "t", "2", sessionPrefix, "0"}, answerDone},
 		{"end all, of which one is not there", endAllScript, session[1:], []string{sessionPrefix, "s", "t"}, 1},
 		{"end all again", endAllScript, session[1:], []string{sessionPrefix, "s", "t"}, 0},
+		{"create a visitor's", createScript, other, []string{a + "{}", expires, "t", "1", sessionPrefix, "1"}, answerDone},
+		{"create a visitor's again", createScript, other, []string{a + "{}", expires, "t", "1", sessionPrefix, "1"}, answerDone},
+		{"replace a visitor's", replaceScript, other, []string{a, b + "{}", expires, "t", "1"}, answerDone},
+		{"replace a visitor's again", replaceScript, other, []string{a, b + "{}", expires, "t", "1"}, answerDone},
+		{"create one in its place", createScript, session, []string{a + "{}", expires, "s", "1", sessionPrefix, "0"}, answerDone},
+		{"create one in its place again", createScript, session, []string{a + "{}", expires, "s", "1", sessionPrefix, "0"}, answerDone},
+		{"end what has made room", endScript, other, []string{"t", ""}, 0},
 		{"spend", spendScript, []string{spentPrefix + "s", spentsPrefix + "o"}, []string{a, expires, "s", "1"}, answerDone},
 		{"spend again by the same call", spendScript, []string{spentPrefix + "s", spentsPrefix + "o"}, []string{a, expires, "s", "1"}, answerDone},
 		{"spend again by another", spendScript, []string{spentPrefix + "s", spentsPrefix + "o"}, []string{b, expires, "s", "1"}, answerUsed},

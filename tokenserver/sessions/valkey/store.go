@@ -66,13 +66,29 @@ func (s *Store) Create(ctx context.Context, session *sessions.Session, most int)
 		return unavailable("create session", session.ID, err)
 	}
 	member := nameOfSession(session.Owner, session.ID)
-	_, err = s.run(ctx, createScript, []string{sessionPrefix + member, sessionsPrefix + nameOfOwner(session.Owner)},
-		value, milliseconds(session.ExpiresAt), member, strconv.Itoa(most), sessionPrefix)
+	answer, err := s.run(ctx, createScript, keysOf(session.Owner, member),
+		value, milliseconds(session.ExpiresAt), member, strconv.Itoa(most), sessionPrefix, visitors(session))
 	if err != nil {
 		return unavailable("create session", session.ID, err)
 	}
+	if err := errorOf(answer); err != nil {
+		return err
+	}
 	session.Version = version
 	return nil
+}
+
+// keysOf returns the keys that a script for one session gets: its own, and the sorted sets of its owner's sessions and of visitors' among them.
+func keysOf(owner sessions.Owner, member string) []string {
+	return []string{sessionPrefix + member, sessionsPrefix + nameOfOwner(owner), visitorsPrefix + nameOfOwner(owner)}
+}
+
+// visitors tells a script whether a session is a visitor's.
+func visitors(session *sessions.Session) string {
+	if session.IsVisitors() {
+		return "1"
+	}
+	return "0"
 }
 
 // Get implements sessions.Store.
@@ -107,8 +123,8 @@ func (s *Store) Replace(ctx context.Context, session *sessions.Session) error {
 		return unavailable("replace session", session.ID, err)
 	}
 	member := nameOfSession(session.Owner, session.ID)
-	answer, err := s.run(ctx, replaceScript, []string{sessionPrefix + member, sessionsPrefix + nameOfOwner(session.Owner)},
-		before, value, milliseconds(session.ExpiresAt), member)
+	answer, err := s.run(ctx, replaceScript, keysOf(session.Owner, member),
+		before, value, milliseconds(session.ExpiresAt), member, visitors(session))
 	if err != nil {
 		return unavailable("replace session", session.ID, err)
 	}
@@ -130,7 +146,7 @@ func (s *Store) End(ctx context.Context, owner sessions.Owner, id string) error 
 // end removes a session, whatever its version is if that is empty, and returns how many it removed.
 func (s *Store) end(ctx context.Context, owner sessions.Owner, id, version string) (int, error) {
 	member := nameOfSession(owner, id)
-	removed, err := s.run(ctx, endScript, []string{sessionPrefix + member, sessionsPrefix + nameOfOwner(owner)}, member, version)
+	removed, err := s.run(ctx, endScript, keysOf(owner, member), member, version)
 	return int(removed), err
 }
 
@@ -199,6 +215,8 @@ func errorOf(answer int64) error {
 		return sessions.ErrUsed
 	case answerFull:
 		return sessions.ErrFull
+	case answerNoRoom:
+		return sessions.ErrNoRoom
 	default:
 		return fmt.Errorf("%w: %w", sessions.ErrUnavailable, errAnswer)
 	}
