@@ -42,14 +42,7 @@ func shopwareToken(ctx context.Context, l layout) (profileToken, error) {
 		profile: "Shopware", integration: "shopware-sync", audience: "administration",
 		how: "POST <base_url>" + path + ", password as administration, JSON",
 	}
-	answer, err := loginWithJSON(ctx, l, t.integration, "shopware-admin", path, map[string]string{
-		"grant_type": "password", "client_id": "administration", "scopes": "write",
-	})
-	if err != nil {
-		return t, err
-	}
-	t.token, err = accessTokenOf(answer)
-	return t, err
+	return logIn(ctx, l, t, "shopware-admin", path, map[string]string{"client_id": "administration", "scopes": "write"})
 }
 
 // oroCommerceToken logs in a customer of the storefront.
@@ -63,9 +56,15 @@ func oroCommerceToken(ctx context.Context, l layout) (profileToken, error) {
 	if err != nil {
 		return t, err
 	}
-	answer, err := loginWithJSON(ctx, l, t.integration, "orocommerce-customer", path, map[string]string{
-		"grant_type": "password", "client_id": string(secret["client_id"]), "client_secret": string(secret["client_secret"]),
+	return logIn(ctx, l, t, "orocommerce-customer", path, map[string]string{
+		"client_id": string(secret["client_id"]), "client_secret": string(secret["client_secret"]),
 	})
+}
+
+// logIn fills in the token that a user gets by the grant password.
+func logIn(ctx context.Context, l layout, t profileToken, user, path string, members map[string]string) (profileToken, error) {
+	members["grant_type"] = "password"
+	answer, err := loginWithJSON(ctx, l, t.integration, user, path, members)
 	if err != nil {
 		return t, err
 	}
