@@ -230,6 +230,15 @@ func TestShopwareThrottling(t *testing.T) {
 		// The right password is not looked at, and neither are scopes.
 		wantThrottled(t, s.shop(t, shopToken, shopLogin("admin", nil)))
 		wantThrottled(t, s.shop(t, shopToken, shopLogin("admin", members{"scopes": "nope"})))
+		// It comes before all else, as the precedence is.
+		for _, edit := range []members{
+			{"grant_type": "nope"}, {"grant_type": nil}, {"client_id": nil}, {"client_id": "SWIA0000000000000000000000"}, {"scopes": 5},
+		} {
+			wantThrottled(t, s.shop(t, shopToken, shopLogin("admin", edit)))
+			if got := s.shop(t, shopToken, shopLogin("nobody", edit)); got.status != 400 {
+				t.Errorf("%v of a user who is not blocked: %d %s", edit, got.status, got.body)
+			}
+		}
 		mustShop(t, s.shop(t, shopToken, shopLogin("editor", nil)))
 	})
 	t.Run("a client", func(t *testing.T) {

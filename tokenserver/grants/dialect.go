@@ -19,7 +19,8 @@ import (
 type Dialect interface {
 	// Profile is the profile whose clients alone the endpoint serves.
 	Profile() clients.Profile
-	// Parse reads a request. Nothing in what it returns is proven.
+	// Parse reads a request. Nothing in what it returns is proven. A request beside an error is what of it tells whose login it would be, for
+	// systems that refuse a blocked user before anything else; nil otherwise.
 	Parse(w http.ResponseWriter, r *http.Request) (*oauth2.Request, *oauth2.Error)
 	// Claims returns the claims of an access token as the profile's clients read them; it is the Shape of a tokens.Issuer.
 	Claims(c *tokens.Claims) any

@@ -4,6 +4,7 @@
 package grants
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -109,15 +110,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // what was true then, and a revocation that came while it waited for its turn must end them too.
 func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, start time.Time, x *exchange) *oauth2.Error {
 	request, err := h.Dialect.Parse(w, r)
+	place := clientauth.Place{Profile: h.Dialect.Profile(), Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
 	if err != nil {
-		return err
+		return cmp.Or(h.throttled(r.Context(), place, request, x), err)
 	}
 	x.request = request
 	if x.grant = h.grant(request.GrantType); x.grant == nil {
 		return oauth2.ErrUnsupportedGrantType.WithCause(errGrantUnsupported).
 			WithDescription("the grant_type is not supported: use one of " + h.grantTypes())
 	}
-	place := clientauth.Place{Profile: h.Dialect.Profile(), Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
 	caller, err := h.Authenticator.AuthenticateAt(r.Context(), x.source, place, request.Credentials)
 	if err != nil {
 		return err
@@ -147,6 +148,23 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, start time.Ti
 		return asError(failure)
 	}
 	x.reply = Reply{Issued: issued, Scope: authorized.scope, Client: caller.Client()}
+	return nil
+}
+
+// throttled returns the error for a request that cannot be served, if it is about the login of a user who is blocked; nil otherwise, also
+// where it is about nobody's login.
+func (h *Handler) throttled(ctx context.Context, place clientauth.Place, request *oauth2.Request, x *exchange) *oauth2.Error {
+	guarded, ok := h.grant(grantPassword).(guardedGrant)
+	if request == nil || !ok {
+		return nil
+	}
+	// Where there is no such client nobody is blocked, and the request gets the error that it has.
+	if caller, refused := h.Authenticator.AuthenticateAt(ctx, x.source, place, request.Credentials); refused == nil {
+		authenticated := &Authenticated{request: request, caller: caller, source: x.source, concerns: &x.concerns}
+		if blocked := guarded.Blocked(ctx, authenticated); blocked != nil {
+			return asError(blocked)
+		}
+	}
 	return nil
 }
 

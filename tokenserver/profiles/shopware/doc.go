@@ -20,8 +20,8 @@
 //
 // They are JSON:API errors, {"errors":[{"code","status","title","detail"}]}, and clients branch on code: 2 for the grant, 3 for a member, 4 for
 // the client, 5 for a scope, 6 for the password, 8 for the refresh token, 9 for an access token, 0 for what has no number, and
-// FRAMEWORK__AUTH_THROTTLED after too many failures. The order in which a request is judged is part of the dialect: the grant, the
-// presence of client_id, the client with its secret, scopes, the user.
+// FRAMEWORK__AUTH_THROTTLED after too many failures. The order in which a request is judged is part of the dialect: whether the
+// user is blocked, the grant, the presence of client_id, the client with its secret, scopes, the user.
 //
 // # What is elsewhere
 //

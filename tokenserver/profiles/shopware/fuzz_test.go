@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -42,8 +43,14 @@ func FuzzParse(f *testing.F) {
 		got, err := Dialect{}.Parse(w, r)
 		if err != nil {
 			writeError(w, r, err, "")
-			if got != nil || w.Code < 400 || w.Code >= 500 {
-				t.Errorf("got %v with the status %d for %v", got, w.Code, err)
+			if w.Code < 400 || w.Code >= 500 {
+				t.Errorf("got the status %d for %v", w.Code, err)
+			}
+			// Beside an error there is nothing but whose login it would be.
+			if got != nil && !reflect.DeepEqual(got, &oauth2.Request{Username: got.Username, Credentials: oauth2.Credentials{
+				Method: oauth2.MethodVirtual, ClientID: loginClient,
+			}}) {
+				t.Errorf("got %v for %v", got, err)
 			}
 			wantJSONAPIError(t, w.Body.Bytes())
 			return

@@ -51,13 +51,13 @@ func (Dialect) Parse(w http.ResponseWriter, r *http.Request) (*oauth2.Request, *
 	request := &oauth2.Request{}
 	request.GrantType, _ = members.Text(memberGrantType)
 	if !slices.Contains([]string{grantClientCredentials, grantPassword, grantRefreshToken}, request.GrantType) {
-		return nil, oauth2.ErrUnsupportedGrantType.WithCause(errNoGrant)
+		return loginOf(members), oauth2.ErrUnsupportedGrantType.WithCause(errNoGrant)
 	}
 	if request.Credentials, err = credentialsOf(r, members, request.GrantType); err != nil {
-		return nil, err
+		return loginOf(members), err
 	}
 	if request.Scope, err = scopeOf(members); err != nil {
-		return nil, err
+		return loginOf(members), err
 	}
 	switch request.GrantType {
 	case grantPassword:
@@ -69,6 +69,16 @@ func (Dialect) Parse(w http.ResponseWriter, r *http.Request) (*oauth2.Request, *
 		request.RefreshToken = oauth2.Secret(token)
 	}
 	return request, nil
+}
+
+// loginOf returns whose login a request would be that cannot be served, or nil: the vendor's server counts the attempts of a user before it
+// looks at anything else.
+func loginOf(members oauth2.Members) *oauth2.Request {
+	username, ok := members.Text(memberUsername)
+	if !ok {
+		return nil
+	}
+	return &oauth2.Request{Username: username, Credentials: oauth2.Credentials{Method: oauth2.MethodVirtual, ClientID: loginClient}}
 }
 
 // credentialsOf returns the credentials in the header, in the body, or in both if they are the same. An access key without a secret is one
